@@ -1,0 +1,112 @@
+//! The flat record of one mail: the only thing that rules see.
+//! It refuses to hold personal values: numbers, kinds, places, addresses of the envelope and of visible recipients, nothing from the content.
+
+use crate::address::Address;
+use crate::detect::{Count, Kind, Persons};
+use crate::extract::{Attachment, Unreadable};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// All facts of one mail.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Facts {
+    /// Reverse-path; `None` for the null reverse-path.
+    pub sender: Option<Address>,
+    /// Addresses of From and Sender.
+    pub header_from: Vec<Address>,
+    /// The name the client authenticated as.
+    pub login: Option<String>,
+    /// The client's network address.
+    pub client: Option<IpAddr>,
+    /// Distinct envelope recipients of the whole mail, over all its transactions seen so far.
+    pub recipients: Vec<Address>,
+    /// Distinct addresses a receiving client would show in To, Cc, Resent-To and Resent-Cc.
+    pub visible: Vec<Address>,
+    /// Why the recipient fields cannot be read without doubt (unparsable field, two readers differ); `None` when they can.
+    pub recipients_unclear: Option<String>,
+    /// The decoded Subject.
+    pub subject: String,
+    /// Decoded header fields that rules may ask for: lower-case name, value. Recipient fields, Received and signatures are left out.
+    pub headers: Vec<(String, String)>,
+    /// Keys of the rule set's text conditions (`body:…`, `text:…`) that matched; the text itself is not kept.
+    pub matched: BTreeSet<String>,
+    /// Attachments and archive entries.
+    pub attachments: Vec<Attachment>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
+    /// Distinct persons.
+    pub persons: Persons,
+    /// Distinct values by kind.
+    pub data: BTreeMap<Kind, Count>,
+    /// Accounts whose credentials are in the mail.
+    pub credentials: u64,
+    /// The strongest confidential mark, as written.
+    pub confidential: Option<String>,
+    /// What kinds of mail it is.
+    pub mail_kind: BTreeSet<MailKind>,
+    /// Octets of the mail.
+    pub bytes: u64,
+    /// Why the inspection could not be finished (worker killed, crashed, out of memory); then the content facts are empty.
+    pub inspection_failed: Option<String>,
+    /// When the mail came, in the organisation's local time.
+    pub time: LocalTime,
+    /// Recipients this sender never wrote to before (only filled when a rule asks).
+    pub first_contact: Vec<Address>,
+    /// Sums over the sender's recent mails, this one included: key as written by `rules::WindowQuery::key`.
+    pub windows: BTreeMap<String, u64>,
+}
+
+/// What kind of mail it is; one mail may be of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MailKind {
+    /// None of the others.
+    Ordinary,
+    /// Outlook's "would like to recall the message", as TNEF or as text.
+    Recall,
+    /// Carries a text/calendar part.
+    Calendar,
+    /// Auto-Submitted (RFC 3834) other than `no`.
+    AutoReply,
+    /// Carries a message/rfc822 part or is a Resent- mail.
+    Forward,
+    /// List-Id or Precedence: list.
+    List,
+    /// multipart/report; delivery-status (RFC 3464).
+    DeliveryReport,
+    /// multipart/signed or an opaque S/MIME signature.
+    Signed,
+    /// S/MIME or PGP encrypted.
+    Encrypted,
+}
+
+/// A moment in the organisation's local time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LocalTime {
+    /// Epoch milliseconds.
+    pub epoch_ms: u64,
+    /// Minutes since local midnight, 0–1439.
+    pub minute: u16,
+    /// 1 Monday … 7 Sunday (ISO 8601).
+    pub weekday: u8,
+    /// A Japanese public holiday.
+    pub holiday: bool,
+}
+
+impl Facts {
+    /// The facts of a mail whose inspection could not be finished: only the envelope is known.
+    #[must_use]
+    pub fn failed(envelope: &crate::mail::envelope::Envelope, bytes: u64, cause: &str) -> Self {
+        Self {
+            sender: envelope.sender.clone(),
+            login: envelope.client.login.clone(),
+            client: Some(envelope.client.ip),
+            recipients: envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
+            bytes,
+            inspection_failed: Some(cause.to_owned()),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The envelope of one SMTP transaction: who sends, who receives, and every parameter that must travel on verbatim.
+//! It refuses to interpret parameters it only carries (DSN, RFC 3461) and never drops one.
+
+use crate::address::Address;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Everything known about one transaction besides the mail's own bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Who connected.
+    pub client: Client,
+    /// The reverse-path (RFC 5321 4.1.2); `None` is the null reverse-path `<>`.
+    pub sender: Option<Address>,
+    /// Parameters of MAIL FROM.
+    pub parameters: MailParameters,
+    /// Recipients in the order they came, without repetition of the same text.
+    pub recipients: Vec<Recipient>,
+}
+
+/// The connected client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its network address.
+    pub ip: IpAddr,
+    /// The name it gave in EHLO or HELO.
+    pub helo: String,
+    /// Did it say EHLO (ESMTP), not HELO?
+    pub esmtp: bool,
+    /// Is the connection encrypted?
+    pub tls: bool,
+    /// The name it authenticated as, if it did.
+    pub login: Option<String>,
+}
+
+/// Parameters of MAIL FROM, kept as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailParameters {
+    /// BODY=8BITMIME (RFC 6152).
+    pub eight_bit: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// SIZE=n in octets (RFC 1870).
+    pub size: Option<u64>,
+    /// RET=FULL|HDRS (RFC 3461 4.3), the value as it came.
+    pub ret: Option<String>,
+    /// ENVID=xtext (RFC 3461 4.4), still encoded.
+    pub envid: Option<String>,
+}
+
+/// One RCPT TO.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The forward-path's mailbox; its text is what came between the angle brackets and travels on verbatim.
+    pub address: Address,
+    /// NOTIFY=… (RFC 3461 4.1), the value as it came.
+    pub notify: Option<String>,
+    /// ORCPT=… (RFC 3461 4.2), the value as it came, still encoded.
+    pub orcpt: Option<String>,
+}
+
+impl Recipient {
+    /// A recipient without parameters.
+    #[must_use]
+    pub fn new(address: &str) -> Self {
+        Self { address: Address::new(address), notify: None, orcpt: None }
+    }
+}

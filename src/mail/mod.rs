@@ -1,0 +1,8 @@
+//! The mail as a shape: its envelope, its structure, its header bytes, its recipients and its charsets.
+//! It refuses to judge, and to re-serialise: the bytes that came are the bytes that leave, but for named header lines.
+
+pub mod charset;
+pub mod envelope;
+pub mod header;
+pub mod message;
+pub mod recipients;

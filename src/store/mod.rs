@@ -1,0 +1,100 @@
+//! What must survive a crash: held mails, the outbox, pending notices, history and the audit trail, behind a dozen domain methods.
+//! It refuses to answer before a commit is on the disk, and keeps all SQL of the program to itself.
+
+use crate::address::Address;
+use crate::detect::Finding;
+use crate::facts::Facts;
+use crate::id::MailId;
+use crate::mail::envelope::{Client, MailParameters, Recipient};
+use crate::plan::Change;
+use crate::rules::verdict::{Repair, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// What makes several transactions one mail: a keyed digest over sender, Message-ID and content (trace fields left out), as lower-case hex.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MailKey(pub String);
+
+/// A mail that waits for a decision, or had one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldMail {
+    pub id: MailId,
+    pub key: MailKey,
+    pub state: State,
+    pub client: Client,
+    pub sender: Option<Address>,
+    pub parameters: MailParameters,
+    /// All recipients, of all transactions that joined.
+    pub recipients: Vec<Recipient>,
+    pub facts: Facts,
+    pub findings: Vec<Finding>,
+    pub verdict: Verdict,
+    /// Epoch milliseconds.
+    pub created_ms: u64,
+    /// Epoch milliseconds.
+    pub expires_ms: u64,
+    /// What was decided, once it was.
+    pub decision: Option<Decision>,
+    /// Approvers who agreed so far, with the repair of the first one.
+    pub approvals: Vec<String>,
+}
+
+/// The states of a held mail; every change goes through one compare-and-set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits.
+    Held,
+    /// Released; copies are still in the outbox.
+    Releasing,
+    /// Released and delivered (or reported).
+    Released,
+    /// Given back to the sender by an approver or administrator, or on expiry with `on_expiry = "return"`.
+    Returned,
+    /// Its time ran out and it was given back.
+    Expired,
+    /// The sender took it back.
+    Cancelled,
+}
+
+/// Who acts on a held mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// The sender by the link of his notice.
+    Sender(String),
+    /// An approver by the link of his notice.
+    Approver(String),
+    /// An administrator on the command line.
+    Admin(String),
+    /// The clock.
+    Expiry,
+}
+
+/// A decision on a held mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub by: Actor,
+    /// The repair chosen; `None` when the mail was returned or expired.
+    pub repair: Option<Repair>,
+    pub comment: String,
+    /// Epoch milliseconds.
+    pub at_ms: u64,
+}
+
+/// One copy waiting in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxItem {
+    /// The item's own id.
+    pub id: MailId,
+    /// The mail it belongs to.
+    pub mail: MailId,
+    pub sender: Option<Address>,
+    pub parameters: MailParameters,
+    /// Recipients still open.
+    pub recipients: Vec<Recipient>,
+    pub change: Change,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Epoch milliseconds.
+    pub created_ms: u64,
+}
