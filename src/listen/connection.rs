@@ -30,7 +30,8 @@ pub(super) async fn run(stream: TcpStream, ip: IpAddr, listener: &Listener, shar
         return;
     }
     let implicit = matches!(&listener.tls, Some((Start::Implicit, _)));
-    let mut receiver = Receiver::new(Settings {
+    let start = Instant::now();
+    let settings = Settings {
         hostname: listener.hostname.clone(),
         offered: (shared.offer)().await,
         limits: listener.limits.clone(),
@@ -39,23 +40,24 @@ pub(super) async fn run(stream: TcpStream, ip: IpAddr, listener: &Listener, shar
         tls_available: matches!(&listener.tls, Some((Start::Command, _))),
         tls_required: listener.require_tls,
         tls_active: implicit,
-    });
+    };
+    let mut receiver = Receiver::new(settings, 0);
     if implicit {
-        tls(stream, listener, shared, &mut receiver).await;
+        tls(stream, shared, listener, &mut receiver, start).await;
         return;
     }
     let mut stream = stream;
-    if let End::StartTls = converse(&mut stream, listener, shared, &mut receiver).await {
-        tls(stream, listener, shared, &mut receiver).await;
+    if let End::StartTls = converse(&mut stream, shared, &mut receiver, start).await {
+        tls(stream, shared, listener, &mut receiver, start).await;
     }
 }
 
-async fn tls(stream: TcpStream, listener: &Listener, shared: &Shared, receiver: &mut Receiver) {
+async fn tls(stream: TcpStream, shared: &Shared, listener: &Listener, receiver: &mut Receiver, start: Instant) {
     let Some((_, config)) = &listener.tls else { return };
     match timeout(HANDSHAKE, TlsAcceptor::from(config.clone()).accept(stream)).await {
         Ok(Ok(mut stream)) => {
             receiver.tls_started();
-            converse(&mut stream, listener, shared, receiver).await;
+            converse(&mut stream, shared, receiver, start).await;
             let _ = timeout(Duration::from_secs(1), stream.shutdown()).await;
         }
         Ok(Err(error)) => tracing::info!(%error, "TLS handshake failed"),
@@ -65,14 +67,12 @@ async fn tls(stream: TcpStream, listener: &Listener, shared: &Shared, receiver: 
 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
-    listener: &Listener,
     shared: &Shared,
     receiver: &mut Receiver,
+    start: Instant,
 ) -> End {
-    let start = Instant::now();
     let now = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut buffer = vec![0; READ];
-    let idle = Duration::from_secs(listener.limits.idle_seconds);
     let mut told_to_stop = false;
     loop {
         loop {
@@ -83,8 +83,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 },
                 Output::StartTls => return End::StartTls,
                 Output::Mail(envelope, mail) => {
-                    let reply = (shared.accept)(envelope, mail).await;
-                    receiver.answer(reply);
+                    let reply = (shared.accept)(*envelope, mail).await;
+                    receiver.answer(&reply);
                 }
                 Output::Close => {
                     let _ = stream.flush().await;
@@ -96,8 +96,9 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         if stream.flush().await.is_err() {
             return End::Closed;
         }
+        let left = Duration::from_millis(receiver.deadline().unwrap_or(u64::MAX).saturating_sub(now()));
         let read = tokio::select! {
-            read = timeout(idle, stream.read(&mut buffer)) => read,
+            read = timeout(left, stream.read(&mut buffer)) => read,
             () = shared.stopping.cancelled(), if !told_to_stop => {
                 told_to_stop = true;
                 receiver.shutdown();
@@ -107,7 +108,9 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         match read {
             Ok(Ok(0) | Err(_)) => return End::Closed,
             Ok(Ok(count)) => receiver.feed(now(), &buffer[..count]),
-            Err(_) => receiver.time_out(),
+            Err(_) => {
+                receiver.timed_out(now());
+            }
         }
     }
 }

@@ -67,7 +67,8 @@ impl Relay {
                 None => stale.map(|(extensions, _)| extensions),
             },
         };
-        Extensions::offered_given(upstream.as_ref(), limits)
+        let unknown = || Extensions { eight_bit_mime: true, ..Extensions::default() };
+        Extensions::ours(limits.message_bytes).offered_given(&upstream.unwrap_or_else(unknown))
     }
 
     /// Is the upstream reachable now?

@@ -1,0 +1,225 @@
+//! One accepted mail from end-of-data to reply; the only place that decides the order of effects.
+//! It refuses to say 250 before the mail is safe: with the upstream, or in the store.
+
+mod effects;
+mod group;
+mod metrics;
+
+pub use metrics::Metrics;
+
+use crate::address::Address;
+use crate::clock::Clock;
+use crate::facts::Facts;
+use crate::id::MailId;
+use crate::inspect::{Inspection, Want};
+use crate::limits::Limits;
+use crate::mail::envelope::Envelope;
+use crate::plan;
+use crate::relay::Relay;
+use crate::rules::classes::Class;
+use crate::rules::window::Counted;
+use crate::rules::{RuleSet, evaluate};
+use crate::smtp::reply::Reply;
+use crate::store::{HistoryRow, MailKey, Store, StoreError};
+use crate::worker::{Busy, Pool};
+use arc_swap::ArcSwap;
+use aws_lc_rs::{hmac, rand};
+use bytes::Bytes;
+use group::{Group, Groups, History};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Everything one mail meets.
+pub struct Pipeline {
+    pub hostname: String,
+    pub clock: Clock,
+    pub limits: Limits,
+    /// Milliseconds to wait for late transactions before a notice goes out.
+    pub settle_ms: u64,
+    /// Who is asked about mails only an administrator may release.
+    pub admins: Vec<Address>,
+    pub rules: Arc<ArcSwap<RuleSet>>,
+    pub workers: Arc<Pool>,
+    pub store: Arc<Store>,
+    pub relay: Arc<Relay>,
+    /// Rung when the outbox has something due.
+    pub bell: Arc<Notify>,
+    pub metrics: Arc<Metrics>,
+    /// The key of mail keys.
+    pub secret: hmac::Key,
+    groups: Groups,
+}
+
+/// What is settled about one transaction before the effects.
+struct Case {
+    id: MailId,
+    key: MailKey,
+    envelope: Envelope,
+    mail: Bytes,
+    facts: Facts,
+    now_ms: u64,
+}
+
+/// Why a mail cannot be judged now; the client is asked to come again.
+#[derive(Debug, thiserror::Error)]
+enum NotNow {
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The parts a pipeline is built from.
+pub struct Parts {
+    pub hostname: String,
+    pub clock: Clock,
+    pub limits: Limits,
+    pub settle_ms: u64,
+    pub admins: Vec<Address>,
+    pub rules: Arc<ArcSwap<RuleSet>>,
+    pub workers: Arc<Pool>,
+    pub store: Arc<Store>,
+    pub relay: Arc<Relay>,
+    pub bell: Arc<Notify>,
+    pub metrics: Arc<Metrics>,
+    pub secret: hmac::Key,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            hostname: parts.hostname,
+            clock: parts.clock,
+            limits: parts.limits,
+            settle_ms: parts.settle_ms,
+            admins: parts.admins,
+            rules: parts.rules,
+            workers: parts.workers,
+            store: parts.store,
+            relay: parts.relay,
+            bell: parts.bell,
+            metrics: parts.metrics,
+            secret: parts.secret,
+            groups: Groups::default(),
+        }
+    }
+
+    /// Takes one mail after end of data and gives the reply.
+    pub async fn accept(&self, envelope: Envelope, mail: Bytes) -> Reply {
+        let started = std::time::Instant::now();
+        let now_ms = self.clock.now_ms();
+        let Some(id) = new_id(now_ms) else {
+            return Reply::new(451, "4.3.0", "no randomness available, try again later");
+        };
+        if group::hops(&mail) >= self.limits.hops {
+            tracing::warn!(%id, "mail loops");
+            return Reply::new(554, "5.4.6", "too many hops, this mail is looping");
+        }
+        let reply = match self.judge(id.clone(), envelope, mail, now_ms).await {
+            Ok((case, verdict)) => {
+                let rules = self.rules.load();
+                let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| rules.is_internal(address));
+                drop(rules);
+                self.perform(case, verdict, plan).await
+            }
+            Err(error) => {
+                tracing::error!(%id, "failed to {error}");
+                Reply::new(451, "4.3.0", "cannot judge the mail now, try again later")
+            }
+        };
+        self.metrics.answered(reply.code, started.elapsed());
+        reply
+    }
+
+    /// Inspects and evaluates; nothing has been done about the mail yet.
+    async fn judge(
+        &self,
+        id: MailId,
+        envelope: Envelope,
+        mail: Bytes,
+        now_ms: u64,
+    ) -> Result<(Case, crate::rules::verdict::Verdict), NotNow> {
+        let key = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
+        let group = self.groups.enter(&key, now_ms);
+        let recipients = group.join(&envelope);
+        let inspection = group
+            .inspection
+            .get_or_try_init(|| self.workers.inspect(&envelope, &mail, Want::default()))
+            .await?;
+        let rules = self.rules.load_full();
+        let history = group
+            .history
+            .get_or_try_init(|| self.history(&rules, &envelope, inspection, &recipients, &key, now_ms))
+            .await?;
+        let mut facts = group::complete(inspection, recipients, history);
+        facts.time = self.clock.local(now_ms);
+        facts.login.clone_from(&envelope.client.login);
+        facts.client = Some(envelope.client.ip);
+        let verdict = evaluate(&rules, &facts);
+        Ok((Case { id, key, envelope, mail, facts, now_ms }, verdict))
+    }
+
+    /// What the sender's earlier mails add up to, this one included.
+    async fn history(
+        &self,
+        rules: &RuleSet,
+        envelope: &Envelope,
+        inspection: &Inspection,
+        recipients: &[Address],
+        key: &MailKey,
+        now_ms: u64,
+    ) -> Result<History, StoreError> {
+        let Some(sender) = &envelope.sender else { return Ok(History::default()) };
+        let mut history = History::default();
+        let mut facts = inspection.facts.clone();
+        facts.recipients = recipients.to_vec();
+        for query in rules.windows() {
+            let since = now_ms.saturating_sub(u64::from(query.hours) * 3_600_000);
+            let class = query.to.unwrap_or(Class::External).as_str();
+            let sums = self.store.window(sender, since, Some(class), Some(key)).await?;
+            let before = match query.of {
+                Counted::Persons => sums.persons,
+                Counted::VisibleExternal => sums.visible_external,
+                Counted::ExternalRecipients => sums.external_recipients,
+                Counted::Mails => sums.mails,
+            };
+            history.windows.insert(query.key(), before + query.contribution(rules.classes(), &facts));
+        }
+        if rules.uses_first_contact() {
+            history.first_contact = self.store.first_contact(sender, recipients).await?;
+        }
+        Ok(history)
+    }
+}
+
+/// A fresh id; `None` when the system gives no randomness.
+fn new_id(now_ms: u64) -> Option<MailId> {
+    let mut random = [0; 10];
+    rand::fill(&mut random).ok()?;
+    Some(MailId::new(now_ms, random))
+}
+
+/// The mail as a row of its sender's history.
+fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, now_ms: u64) -> HistoryRow {
+    let mut classes: Vec<String> = Vec::new();
+    for address in &facts.recipients {
+        for class in rules.class_names(address) {
+            if !classes.iter().any(|known| known == class) {
+                classes.push(class.to_owned());
+            }
+        }
+    }
+    let external = |addresses: &[Address]| addresses.iter().filter(|address| !rules.is_internal(address)).count() as u64;
+    HistoryRow {
+        key: key.clone(),
+        sender: sender.clone(),
+        classes,
+        at_ms: now_ms,
+        persons: facts.persons.total,
+        visible_external: external(&facts.visible),
+        external_recipients: external(&facts.recipients),
+    }
+}
