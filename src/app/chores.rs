@@ -1,0 +1,211 @@
+//! What goes on beside the dialogue: the outbox, notices, expiry, purging, and watching files.
+//! It refuses to die of one failure: each chore says what failed and goes on.
+
+use super::letters;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::console::Health;
+use crate::hold::Desk;
+use crate::listen::Shared;
+use crate::listen::tls::Certificate;
+use crate::notice::link::LinkKey;
+use crate::outbox::Outbox;
+use crate::pipeline::Metrics;
+use crate::relay::Relay;
+use crate::reload::{self, Fingerprint};
+use crate::rules::RuleSet;
+use crate::store::{Retention, Store};
+use crate::worker::Pool;
+use arc_swap::ArcSwap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often files are looked at.
+const WATCH: Duration = Duration::from_secs(2);
+/// How often the outbox and notices are looked at when no bell rings.
+const POLL: Duration = Duration::from_secs(1);
+/// How often expiry and escalation are looked at.
+const EXPIRY: Duration = Duration::from_secs(5);
+/// How often old rows are removed.
+const PURGE: Duration = Duration::from_secs(3_600);
+
+/// Everything the chores need.
+pub(super) struct Chores {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) rules: Arc<ArcSwap<RuleSet>>,
+    pub(super) workers: Arc<Pool>,
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) store: Arc<Store>,
+    pub(super) relay: Arc<Relay>,
+    pub(super) outbox: Outbox,
+    pub(super) desk: Arc<Desk>,
+    pub(super) key: LinkKey,
+    pub(super) bell: Arc<Notify>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stopping: CancellationToken,
+}
+
+impl Chores {
+    /// Starts all of them.
+    pub(super) fn start(self: &Arc<Self>, tasks: &TaskTracker) {
+        let all = Arc::clone(self);
+        tasks.spawn(async move { all.deliver().await });
+        let all = Arc::clone(self);
+        tasks.spawn(async move { all.every(POLL, async |chores| chores.letters().await).await });
+        let all = Arc::clone(self);
+        tasks.spawn(async move { all.every(EXPIRY, async |chores| chores.expire().await).await });
+        let all = Arc::clone(self);
+        tasks.spawn(async move { all.every(PURGE, async |chores| chores.purge().await).await });
+        let all = Arc::clone(self);
+        tasks.spawn(async move { all.watch().await });
+    }
+
+    async fn every(&self, pause: Duration, chore: impl AsyncFn(&Self)) {
+        loop {
+            chore(self).await;
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Empties the outbox as things become due; a bell from the pipeline or the page wakes it at once.
+    async fn deliver(&self) {
+        loop {
+            match self.outbox.run_once(self.clock.now_ms(), self.relay.as_ref()).await {
+                // There may be more than one batch.
+                Ok(count) if count > 0 => {
+                    if self.stopping.is_cancelled() {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!("failed to {error}"),
+            }
+            self.relay.tidy();
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = self.bell.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    async fn letters(&self) {
+        let voice = letters::voice(&self.config, &self.rules.load(), &self.key, self.clock.zone());
+        match letters::write_due(&self.store, &voice, self.clock.now_ms()).await {
+            Ok(0) => {}
+            Ok(_) => self.bell.notify_one(),
+            Err(error) => tracing::error!("failed to {error}"),
+        }
+    }
+
+    async fn expire(&self) {
+        match self.desk.expire(self.clock.now_ms()).await {
+            Ok(0) => {}
+            Ok(_) => self.bell.notify_one(),
+            Err(error) => tracing::error!("failed to {error}"),
+        }
+    }
+
+    async fn purge(&self) {
+        let keep = Retention { decided_ms: self.config.keep_decided_ms, audit_ms: self.config.keep_audit_ms, ..Retention::default() };
+        if let Err(error) = self.store.purge(self.clock.now_ms(), &keep).await {
+            tracing::error!("failed to {error}");
+        }
+    }
+
+    /// Reloads when a watched file changed.
+    async fn watch(&self) {
+        let look = || {
+            let tls = self.config.tls.iter().flat_map(|(certificate, key)| [certificate.as_path(), key.as_path()]);
+            (Fingerprint::of(self.config.rules.as_deref()), Fingerprint::of(tls))
+        };
+        let mut seen = look();
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(WATCH) => {}
+            }
+            let now = look();
+            if now != seen {
+                seen = now;
+                self.reload(false).await;
+            }
+        }
+    }
+
+    /// Loads rules and certificate anew; what is wrong leaves the old one in force, and is said.
+    pub(super) async fn reload(&self, asked: bool) {
+        let (folder, limits) = (self.config.rules.clone(), self.config.limits.clone());
+        let loaded = tokio::task::spawn_blocking(move || reload::load(folder.as_deref(), &limits)).await;
+        match loaded {
+            Ok(Ok(set)) => {
+                self.workers.configure(reload::context(&set, &self.config.limits));
+                self.rules.store(Arc::new(set));
+                tracing::info!(asked, "rules loaded");
+            }
+            Ok(Err(error)) => {
+                self.metrics.reload_failures.inc();
+                tracing::error!("the old rules stay in force: failed to {error}");
+            }
+            Err(error) => tracing::error!(%error, "the old rules stay in force: loading crashed"),
+        }
+        if let (Some(current), Some((certificate, key))) = (&self.certificate, &self.config.tls) {
+            match current.reload(Path::new(certificate), Path::new(key)) {
+                Ok(()) => tracing::info!("certificate loaded"),
+                Err(error) => {
+                    self.metrics.reload_failures.inc();
+                    tracing::error!("the old certificate stays in use: failed to {error}");
+                }
+            }
+        }
+    }
+
+    /// How the page speaks.
+    pub(super) fn voice(&self) -> crate::notice::Voice {
+        letters::voice(&self.config, &self.rules.load(), &self.key, self.clock.zone())
+    }
+
+    /// What `/healthz` says: the store answers, the rules are loaded, the upstream is reachable.
+    pub(super) fn health(self: &Arc<Self>) -> Health {
+        let chores = Arc::clone(self);
+        Arc::new(move || {
+            let chores = Arc::clone(&chores);
+            Box::pin(async move {
+                let mut reasons = Vec::new();
+                if let Err(error) = chores.store.outbox_depth(chores.clock.now_ms()).await {
+                    reasons.push(format!("failed to {error}"));
+                }
+                if !chores.relay.reachable().await {
+                    reasons.push("the mail server behind is not reachable".to_owned());
+                }
+                reasons
+            })
+        })
+    }
+
+    /// What `/metrics` says.
+    pub(super) fn metrics_text(self: &Arc<Self>, shared: &Arc<Shared>) -> crate::console::Text {
+        let (chores, shared) = (Arc::clone(self), Arc::clone(shared));
+        Arc::new(move || {
+            let (chores, shared) = (Arc::clone(&chores), Arc::clone(&shared));
+            Box::pin(async move {
+                if let Ok((all, due)) = chores.store.outbox_depth(chores.clock.now_ms()).await {
+                    chores.metrics.outbox.set(i64::try_from(all).unwrap_or(i64::MAX));
+                    chores.metrics.outbox_due.set(i64::try_from(due).unwrap_or(i64::MAX));
+                }
+                chores.metrics.connections.set(i64::try_from(shared.connections()).unwrap_or(i64::MAX));
+                chores.metrics.inspection_failures.set(i64::try_from(chores.workers.failures()).unwrap_or(i64::MAX));
+                chores.metrics.text()
+            })
+        })
+    }
+}
