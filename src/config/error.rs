@@ -59,7 +59,13 @@ impl Problem {
         let text = source.text();
         let start = text.floor_char_boundary(span.start.min(text.len()));
         let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
-        Self { source: source.clone(), span: start..end, severity: Severity::Error, message: message.into(), help: None }
+        Self {
+            source: source.clone(),
+            span: start..end,
+            severity: Severity::Error,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// A warning at a place.
