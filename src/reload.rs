@@ -36,14 +36,17 @@ pub fn load(folder: Option<&Path>, limits: &Limits) -> Result<RuleSet, RulesErro
     let set = rules::compile(&sources).map_err(RulesError::Wrong)?;
     let inspector = Inspector::new(context(&set, limits));
     let inspect = |envelope: &Envelope, mail: &[u8]| -> Facts { inspector.inspect(envelope, mail, Want::default()).facts };
-    let problems = rules::example::run(&set, &inspect);
-    if problems.is_empty() { Ok(set) } else { Err(RulesError::Wrong(problems)) }
+    let failures = rules::example::run(&set, &inspect);
+    if failures.is_empty() {
+        return Ok(set);
+    }
+    Err(RulesError::Wrong(failures.into_iter().map(|failure| failure.problem).collect()))
 }
 
 /// What the inspection must know of a set.
 #[must_use]
 pub fn context(rules: &RuleSet, limits: &Limits) -> Context {
-    Context { internal: rules.internal_patterns().to_vec(), patterns: rules.text_patterns().to_vec(), limits: limits.clone() }
+    Context { internal: rules.internal_patterns(), patterns: rules.text_patterns(), limits: limits.clone() }
 }
 
 /// Reads a folder: its rule files, and everything below it that a list or an example may name.

@@ -78,9 +78,9 @@ impl Chores {
     /// Empties the outbox as things become due; a bell from the pipeline or the page wakes it at once.
     async fn deliver(&self) {
         loop {
-            match self.outbox.run_once(self.clock.now_ms(), self.relay.as_ref()).await {
+            match self.outbox.run_once(self.clock.now_ms(), &self.relay).await {
                 // There may be more than one batch.
-                Ok(count) if count > 0 => {
+                Ok(round) if round.items > 0 => {
                     if self.stopping.is_cancelled() {
                         return;
                     }
@@ -109,8 +109,8 @@ impl Chores {
 
     async fn expire(&self) {
         match self.desk.expire(self.clock.now_ms()).await {
-            Ok(0) => {}
-            Ok(_) => self.bell.notify_one(),
+            Ok(done) if done.released + done.expired + done.escalated > 0 => self.bell.notify_one(),
+            Ok(_) => {}
             Err(error) => tracing::error!("failed to {error}"),
         }
     }

@@ -2,6 +2,7 @@
 //! It refuses to start half: a part that cannot start ends the program with its reason.
 
 mod chores;
+mod letters;
 mod tls;
 
 use crate::address::Address;
@@ -13,8 +14,9 @@ use crate::hold::Desk;
 use crate::listen::tls::{Certificate, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
-use crate::notice::link::Signer;
-use crate::outbox::Outbox;
+use crate::notice::link::LinkKey;
+use crate::outbox::{Outbox, Patience, Reporter};
+use crate::plan;
 use crate::pipeline::{Metrics, Parts, Pipeline};
 use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
 use crate::reload::{self, RulesError};
@@ -130,8 +132,13 @@ impl App {
             let rules = Arc::clone(&rules);
             Arc::new(move |address: &Address| rules.load().is_internal(address))
         };
-        let desk = Arc::new(Desk::new(Arc::clone(&store), internal));
-        let signer = Arc::new(Signer::new(store.derived_key("notice links")));
+        let desk = Arc::new(Desk::new(Arc::clone(&store), internal, plan::copies));
+        let key = LinkKey::new(&store.derived_key("notice links"));
+        let reporter = Reporter {
+            hostname: config.hostname.clone(),
+            from: config.notice.from.clone(),
+            zone: clock.zone().clone(),
+        };
         let pipeline = Arc::new(Pipeline::new(Parts {
             hostname: config.hostname.clone(),
             clock: clock.clone(),
@@ -144,6 +151,7 @@ impl App {
             relay: Arc::clone(&relay),
             bell: Arc::clone(&bell),
             metrics: Arc::clone(&metrics),
+            reporter: reporter.clone(),
             secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
         }));
 
@@ -166,9 +174,9 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
-            outbox: Outbox::new(Arc::clone(&store), config.hostname.clone()),
+            outbox: Outbox::new(Arc::clone(&store), reporter, Patience::default(), plan::render, config.upstream.connections),
             desk: Arc::clone(&desk),
-            signer: Arc::clone(&signer),
+            key,
             bell,
             metrics: Arc::clone(&metrics),
             stopping: stopping.clone(),

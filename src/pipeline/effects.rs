@@ -4,7 +4,7 @@
 use super::{Case, Pipeline, history_row};
 use crate::address::Address;
 use crate::mail::envelope::Recipient;
-use crate::outbox::report::{self, Failure};
+use crate::outbox::{Disposition, Report, Reported, report};
 use crate::plan::{self, Change, Copy, Plan};
 use crate::rules::verdict::{Decider, HoldTerms, Outcome, Verdict};
 use crate::smtp::reply::Reply;
@@ -112,27 +112,56 @@ impl Pipeline {
             pairs.filter(|(_, fate)| wanted(fate)).map(|(recipient, _)| recipient.clone()).collect()
         };
         let open = of(|fate| matches!(fate, Fate::Deferred(_)));
-        let failures: Vec<Failure> = case
+        let refused: Vec<Reported> = case
             .envelope
             .recipients
             .iter()
             .zip(fates)
             .filter_map(|(recipient, fate)| match fate {
-                Fate::Refused(reply) => Some(Failure::new(recipient.clone(), reply.clone())),
+                Fate::Refused(reply) => {
+                    Some(Reported { recipient: recipient.clone(), disposition: Disposition::Failed(reply.clone()) })
+                }
                 _ => None,
             })
             .collect();
-        let report = report::failed(&self.report_origin(case), &failures, &case.mail);
+        let mail = self.with_received(case, vec![case.mail.clone()]);
+        if let Some(letter) = self.report(case, &mail, &refused) {
+            self.store.queue(letter).await?;
+        }
         let copies = if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
-        let body: Bytes = self.with_received(case, vec![case.mail.clone()]).concat().into();
-        self.store
-            .queue_all(
-                NewQueued { notices: self.rule_notices(case, verdict), ..self.queued(case, body, copies, audit) },
-                report.into_iter().collect(),
-            )
-            .await?;
+        let notices = self.rule_notices(case, verdict);
+        self.store.queue(NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) }).await?;
         self.bell.notify_one();
         Ok(())
+    }
+
+    /// The delivery report about refused recipients, as an outbox item of its own with a null reverse-path.
+    fn report(&self, case: &Case, mail: &[Bytes], refused: &[Reported]) -> Option<NewQueued> {
+        let letter = report(
+            &self.reporter,
+            &Report {
+                id: &case.id,
+                sender: case.envelope.sender.as_ref(),
+                parameters: &case.envelope.parameters,
+                mail,
+                recipients: refused,
+                arrived_ms: case.now_ms,
+                now_ms: case.now_ms,
+            },
+        )?;
+        Some(NewQueued {
+            id: super::new_id(case.now_ms)?,
+            body: letter.bytes,
+            copies: vec![Copy { recipients: vec![Recipient::new(letter.to.as_str())], change: Change::default() }],
+            sender: None,
+            parameters: letter.parameters,
+            now_ms: case.now_ms,
+            not_before_ms: case.now_ms,
+            history: None,
+            contacts: Vec::new(),
+            notices: Vec::new(),
+            audit: Vec::new(),
+        })
     }
 
     /// Copies that differ from the mail as it came leave through the outbox.
@@ -156,16 +185,6 @@ impl Pipeline {
     async fn hold(&self, case: Case, verdict: Verdict, terms: HoldTerms, held: Vec<Recipient>, now: Vec<Copy>) -> Reply {
         let expires_ms = case.now_ms.saturating_add(terms.expires_ms);
         let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-        if !now.is_empty() {
-            let audit = self.audit(&case, &verdict, Event::Queued).count("copies", now.len() as u64);
-            let Some(id) = super::new_id(case.now_ms) else { return later("the mail") };
-            let new = NewQueued { id, ..self.queued(&case, body.clone(), now, audit) };
-            if let Err(error) = self.store.queue(new).await {
-                tracing::error!(id = %case.id, "failed to {error}");
-                return later("the mail");
-            }
-            self.bell.notify_one();
-        }
         let notices = self.hold_notices(&case, &verdict, &terms);
         let new = NewHold {
             id: case.id.clone(),
@@ -175,11 +194,13 @@ impl Pipeline {
             parameters: case.envelope.parameters.clone(),
             recipients: held.clone(),
             facts: case.facts.clone(),
-            findings: Vec::new(),
+            findings: case.findings.clone(),
             verdict: Verdict { hold: Some(terms), ..verdict.clone() },
             body,
+            now,
             now_ms: case.now_ms,
             expires_ms,
+            settle_ms: self.settle_ms,
             history: self.history_of(&case),
             notices,
             audit: vec![self.audit(&case, &verdict, Event::Held)],
@@ -321,43 +342,34 @@ impl Pipeline {
         let about = About {
             sender: case.envelope.sender.clone(),
             facts: case.facts.clone(),
-            findings: Vec::new(),
+            findings: case.findings.clone(),
             verdict: verdict.clone(),
             created_ms: case.now_ms,
         };
         NewNotice { mail: case.id.clone(), kind, to, about: Some(about), due_ms }
     }
 
-    /// Those whom `notify` of a rule names.
+    /// Those whom `notify` of a rule names, about a mail that is not held.
     fn rule_notices(&self, case: &Case, verdict: &Verdict) -> Vec<NewNotice> {
-        verdict
-            .notify
-            .iter()
-            .filter_map(|who| if who == "sender" { case.envelope.sender.clone() } else { Some(Address::new(who)) })
+        self.told_by_rules(case, verdict)
             .map(|to| self.notice(case, verdict, NoticeKind::RuleNotify, to, case.now_ms))
             .collect()
     }
 
-    /// Sender, approvers or administrators, and those whom rules name; due when late transactions have had time to join.
+    /// Those whom rules name, and administrators when only they may decide; sender and approvers are the store's to tell.
     fn hold_notices(&self, case: &Case, verdict: &Verdict, terms: &HoldTerms) -> Vec<NewNotice> {
         let due_ms = case.now_ms.saturating_add(self.settle_ms);
-        let plain = |kind, to: Address| NewNotice { mail: case.id.clone(), kind, to, about: None, due_ms };
-        let mut notices = self.rule_notices(case, verdict);
-        if let Some(sender) = &case.envelope.sender {
-            notices.push(plain(NoticeKind::HoldSender, sender.clone()));
+        let mut told: Vec<Address> = self.told_by_rules(case, verdict).collect();
+        if terms.decider == Decider::Admin {
+            told.extend(self.admins.iter().cloned());
         }
-        match terms.decider {
-            Decider::Approver => {
-                let others = terms.approvers.iter().map(|approver| Address::new(approver));
-                let others = others.filter(|approver| Some(approver) != case.envelope.sender.as_ref());
-                notices.extend(others.map(|approver| plain(NoticeKind::HoldApprover, approver)));
-            }
-            Decider::Admin => {
-                notices.extend(self.admins.iter().map(|admin| plain(NoticeKind::HoldAdmin, admin.clone())));
-            }
-            Decider::Sender | Decider::Nobody => {}
-        }
-        notices
+        let plain = |to| NewNotice { mail: case.id.clone(), kind: NoticeKind::RuleNotify, to, about: None, due_ms };
+        told.into_iter().map(plain).collect()
+    }
+
+    fn told_by_rules<'a>(&self, case: &'a Case, verdict: &'a Verdict) -> impl Iterator<Item = Address> + use<'a> {
+        let sender = case.envelope.sender.as_ref();
+        verdict.notify.iter().filter_map(move |who| if who == "sender" { sender.cloned() } else { Some(Address::new(who)) })
     }
 
     /// The trace field of this hop (RFC 5321 4.4) in front of the mail. It names no recipient: a `for` clause would show a hidden one.

@@ -9,16 +9,18 @@ pub use metrics::Metrics;
 
 use crate::address::Address;
 use crate::clock::Clock;
+use crate::detect::Finding;
 use crate::facts::Facts;
 use crate::id::MailId;
 use crate::inspect::{Inspection, Want};
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
+use crate::outbox::Reporter;
 use crate::plan;
 use crate::relay::Relay;
 use crate::rules::classes::Class;
-use crate::rules::window::Counted;
-use crate::rules::{RuleSet, evaluate};
+use crate::rules::verdict::{Outcome, Verdict};
+use crate::rules::{Counted, RuleSet, evaluate};
 use crate::smtp::reply::Reply;
 use crate::store::{HistoryRow, MailKey, Store, StoreError};
 use crate::worker::{Busy, Pool};
@@ -46,6 +48,8 @@ pub struct Pipeline {
     /// Rung when the outbox has something due.
     pub bell: Arc<Notify>,
     pub metrics: Arc<Metrics>,
+    /// Who writes delivery reports.
+    pub reporter: Reporter,
     /// The key of mail keys.
     pub secret: hmac::Key,
     groups: Groups,
@@ -58,6 +62,7 @@ struct Case {
     envelope: Envelope,
     mail: Bytes,
     facts: Facts,
+    findings: Vec<Finding>,
     now_ms: u64,
 }
 
@@ -83,6 +88,7 @@ pub struct Parts {
     pub relay: Arc<Relay>,
     pub bell: Arc<Notify>,
     pub metrics: Arc<Metrics>,
+    pub reporter: Reporter,
     pub secret: hmac::Key,
 }
 
@@ -102,6 +108,7 @@ impl Pipeline {
             relay: parts.relay,
             bell: parts.bell,
             metrics: parts.metrics,
+            reporter: parts.reporter,
             secret: parts.secret,
             groups: Groups::default(),
         }
@@ -141,7 +148,7 @@ impl Pipeline {
         envelope: Envelope,
         mail: Bytes,
         now_ms: u64,
-    ) -> Result<(Case, crate::rules::verdict::Verdict), NotNow> {
+    ) -> Result<(Case, Verdict), NotNow> {
         let key = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let group = self.groups.enter(&key, now_ms);
         let recipients = group.join(&envelope);
@@ -159,7 +166,8 @@ impl Pipeline {
         facts.login.clone_from(&envelope.client.login);
         facts.client = Some(envelope.client.ip);
         let verdict = evaluate(&rules, &facts);
-        Ok((Case { id, key, envelope, mail, facts, now_ms }, verdict))
+        let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
+        Ok((Case { id, key, envelope, mail, facts, findings, now_ms }, verdict))
     }
 
     /// What the sender's earlier mails add up to, this one included.
@@ -186,7 +194,7 @@ impl Pipeline {
                 Counted::ExternalRecipients => sums.external_recipients,
                 Counted::Mails => sums.mails,
             };
-            history.windows.insert(query.key(), before + query.contribution(rules.classes(), &facts));
+            history.windows.insert(query.key(), before + rules.contribution(query, &facts));
         }
         if rules.uses_first_contact() {
             history.first_contact = self.store.first_contact(sender, recipients).await?;
@@ -196,7 +204,7 @@ impl Pipeline {
 }
 
 /// A fresh id; `None` when the system gives no randomness.
-fn new_id(now_ms: u64) -> Option<MailId> {
+pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
     let mut random = [0; 10];
     rand::fill(&mut random).ok()?;
     Some(MailId::new(now_ms, random))
