@@ -232,7 +232,7 @@ impl Reader<'_> {
             entry.angles.iter().map(|spec| clean(spec)).filter(|spec| !spec.is_empty()).collect()
         };
         for address in &addresses {
-            if outside_quotes(address, b'@') > 1 {
+            if memchr::memchr_iter(b'@', address).count() > 1 {
                 self.damage("an address with two @");
             }
         }
@@ -343,23 +343,6 @@ fn clean(spec: &[u8]) -> Vec<u8> {
         spec = inner;
     }
     spec.to_vec()
-}
-
-/// How often a byte stands outside of quotes.
-fn outside_quotes(text: &[u8], wanted: u8) -> usize {
-    let mut quoted = false;
-    let mut count = 0;
-    let mut bytes = text.iter();
-    while let Some(&byte) = bytes.next() {
-        match byte {
-            b'\\' if quoted => {
-                bytes.next();
-            }
-            b'"' => quoted = !quoted,
-            _ => count += usize::from(byte == wanted && !quoted),
-        }
-    }
-    count
 }
 
 #[cfg(test)]

@@ -26,8 +26,11 @@ pub(super) fn library_recipients(header: &[u8]) -> Vec<String> {
         let Some(list) = field.value.as_address() else { continue };
         for mailbox in list.iter() {
             match (mailbox.address(), mailbox.name()) {
-                // The library takes a quoted local part for a display name.
-                (Some(address), Some(name)) if address.starts_with('@') => texts.push(format!("{name}{address}")),
+                // The library takes a quoted local part for a display name, and puts comments in parentheses behind it.
+                (Some(address), Some(name)) if address.starts_with('@') => {
+                    let local = name.split_once(" (").map_or(name, |(local, _)| local);
+                    texts.push(format!("\"{local}\"{address}"));
+                }
                 (Some(address), _) => texts.push(address.to_owned()),
                 (None, _) => {}
             }

@@ -189,6 +189,13 @@ const MAX_LOCAL: usize = 320;
 /// Octets of a domain (RFC 5321 4.5.3.1.2).
 const MAX_DOMAIN: usize = 255;
 
+/// The addresses that the MIME library reads in a value of a recipient field.
+#[must_use]
+pub fn library_reading(value: &[u8]) -> Vec<Address> {
+    let field = [b"To: ", value, b"\r\n\r\n"].concat();
+    message::library_recipients(&field).iter().flat_map(|text| library_addresses(text)).collect()
+}
+
 /// The addresses in one text of the library, without what it leaves around them and our reader takes off.
 fn library_addresses(text: &str) -> Vec<Address> {
     let text = text.trim();
