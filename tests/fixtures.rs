@@ -1,6 +1,10 @@
 //! The demonstration's mails hold what they say: quantities, people, containers, addresses.
 //! It refuses to ask the program's own readers: mails are read with mail-parser, sheets with calamine, archives with zip.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail a test by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "helpers of tests fail a test by panicking; the names are the fixtures' own"
+)]
 
 use calamine::{Data, Reader as _, Xlsx, XlsxError};
 use mail_parser::{Message, MessageParser, MimeHeaders as _};
@@ -50,7 +54,7 @@ fn sheet_rows(bytes: &[u8], sheet: &str, heading: &str) -> Vec<Vec<Data>> {
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).unwrap();
     let range = book.worksheet_range(sheet).unwrap();
     let rows: Vec<Vec<Data>> = range.rows().map(<[Data]>::to_vec).collect();
-    let top = rows.iter().position(|row| row.iter().any(|cell| cell.to_string() == heading)).unwrap();
+    let top = rows.iter().position(|row| row.iter().any(|cell| cell == heading)).unwrap();
     rows[top + 1..].to_vec()
 }
 
@@ -214,7 +218,7 @@ fn the_farm_office_files_add_up_to_2446_people() {
     let files: Vec<(String, Vec<u8>)> = leak("shimada").mails.iter().flat_map(attachments).collect();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["農業者名簿.xlsx", "土地所有者.xlsx", "組合員.csv", "補助金振込先.docx", "説明会出席者.tsv"]);
-    let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() - 1;
+    let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() - 1;
     let document = unzipped(&files[3].1);
     let text = document
         .iter()
@@ -240,7 +244,7 @@ fn the_leaver_takes_1035_files_with_31677_people() {
                 people += if name.ends_with(".xlsx") {
                     sheet_rows(&content, "名簿", "氏名").len()
                 } else {
-                    content.iter().filter(|byte| **byte == b'\n').count() - 1
+                    memchr::memchr_iter(b'\n', &content).count() - 1
                 };
             }
         }
@@ -265,7 +269,8 @@ fn the_register_goes_home_in_21_mails_with_600_valid_numbers() {
         }
         for word in text.split(|char: char| !char.is_ascii_digit()).filter(|word| word.len() == 12) {
             let digits: Vec<u32> = word.bytes().map(|byte| u32::from(byte - b'0')).collect();
-            let sum: u32 = (1..=11).map(|n| digits[11 - n] * if n <= 6 { n as u32 + 1 } else { n as u32 - 5 }).sum();
+            let sum: u32 =
+                (1..).zip(digits[..11].iter().rev()).map(|(n, p)| p * if n <= 6 { n + 1 } else { n - 5 }).sum();
             assert_eq!(digits[11], if sum % 11 <= 1 { 0 } else { 11 - sum % 11 }, "{word}");
             numbers.insert(word.to_owned());
         }
@@ -280,9 +285,11 @@ fn nested_and_renamed_files_are_what_they_are_not_called() {
     assert_eq!(outer.len(), 3);
     let clients: Vec<(Vec<u8>, Vec<u8>)> = outer.iter().flat_map(|(_, inner)| unzipped(inner)).collect();
     assert_eq!(clients.len(), 59);
-    assert!(clients.iter().all(
-        |(name, content)| !name.ends_with(b".csv") && content.iter().filter(|byte| **byte == b'\n').count() == 201
-    ));
+    assert!(
+        clients
+            .iter()
+            .all(|(name, content)| !name.ends_with(b".csv") && memchr::memchr_iter(b'\n', content).count() == 201)
+    );
     let (name, photo) = &attachments(&mails[1])[0];
     assert_eq!(name, "IMG_0231.jpg");
     assert!(std::str::from_utf8(photo).is_ok_and(|text| text.lines().count() == 3_001));
@@ -298,7 +305,7 @@ fn protected_files_ask_for_their_password() {
     assert!(archive.by_index(0).is_err());
     let mut opened = Vec::new();
     archive.by_index_decrypt(0, b"Amagasaki2022").unwrap().read_to_end(&mut opened).unwrap();
-    assert_eq!(opened.iter().filter(|byte| **byte == b'\n').count(), 2_001);
+    assert_eq!(memchr::memchr_iter(b'\n', &opened).count(), 2_001);
     for bytes in [
         attachments(&mails[1]).remove(0).1,
         cfb::protected_workbook("small", 10),
