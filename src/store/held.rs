@@ -5,7 +5,7 @@ use super::audit::{self, Event, NewAudit};
 use super::body::{self, Body};
 use super::history::{self, HistoryRow, Kept};
 use super::join;
-use super::notice::{self, NewNotice};
+use super::notice::{self, NewNotice, NoticeKind};
 use super::outbox::{self, Item};
 use super::row::{Columns, int, json, word_list, word_pattern};
 use super::writer::Write;
@@ -44,11 +44,9 @@ pub struct NewHold {
     pub now_ms: u64,
     /// Epoch milliseconds.
     pub expires_ms: u64,
-    /// Milliseconds until the notices are due, so that recipients of late transactions are in them.
+    /// Milliseconds until the notice is due, so that recipients of late transactions are in it.
     pub settle_ms: u64,
     pub history: Option<HistoryRow>,
-    /// Notices besides those to sender and approvers, which the store adds by itself.
-    pub notices: Vec<NewNotice>,
     /// For a transaction that joins, `Held` is written as `Joined`, with the id of the mail it joins.
     pub audit: Vec<NewAudit>,
 }
@@ -166,9 +164,8 @@ impl Holding {
             history::insert(at, row).await?;
         }
         let due_ms = new.now_ms.saturating_add(new.settle_ms);
-        for notice in notice::of_hold(&new.id, new.sender.as_ref(), &new.verdict, due_ms).iter().chain(&new.notices) {
-            notice::insert(at, notice, new.now_ms).await?;
-        }
+        let notice = NewNotice::held(&new.id, NoticeKind::Held, due_ms);
+        notice::insert(at, &notice, new.now_ms).await?;
         audit::add(at, &new.audit).await
     }
 }

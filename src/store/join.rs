@@ -2,6 +2,7 @@
 //! It refuses to relax anything: agreement given before new recipients came is asked for again.
 
 use super::held::{Detail, Holding, approvers, due, joined};
+use super::notice::{NewNotice, NoticeKind};
 use super::row::{int, json};
 use super::{HeldMail, StoreError, audit, history, notice, outbox};
 use crate::mail::envelope::Recipient;
@@ -25,17 +26,19 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
         if stricter { (new.findings.clone(), new.verdict.clone()) } else { (mail.findings, mail.verdict) };
     let expires_ms = if stricter { new.expires_ms } else { mail.expires_ms };
     let escalated = if stricter { 0 } else { mail.escalated };
-    let undone = if grown || stricter { mail.approvals.as_slice() } else { &[] };
-    let (approvals, repair) =
-        if grown || stricter { (Vec::new(), None) } else { (mail.approvals.clone(), mail.approved_repair) };
+    let revision = mail.revision + 1;
+    let (undone, approvals, repair) = if grown || stricter {
+        (mail.approvals, Vec::new(), None)
+    } else {
+        (Vec::new(), mail.approvals, mail.approved_repair)
+    };
     let due_at = due(mail.created_ms, expires_ms, verdict.hold.as_ref(), escalated);
     let asked = approvers(verdict.hold.as_ref(), escalated);
-    let notices = if stricter { notice::of_hold(&mail.id, mail.sender.as_ref(), &verdict, due_ms) } else { Vec::new() };
     let detail =
         Detail { client: mail.client, sender: mail.sender, parameters: mail.parameters, facts, findings, verdict };
     sqlx::query(
         "UPDATE held SET detail = $1, recipients = $2, approvals = $3, approved_repair = $4, approvers = $5,
-         escalated = $6, expires_ms = $7, due_ms = $8, revision = revision + 1 WHERE id = $9",
+         escalated = $6, expires_ms = $7, due_ms = $8, revision = $9 WHERE id = $10",
     )
     .bind(json(&detail)?)
     .bind(json(&recipients)?)
@@ -45,15 +48,21 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
     .bind(i64::from(escalated))
     .bind(int(expires_ms))
     .bind(int(due_at))
+    .bind(int(revision))
     .bind(mail.id.as_str())
     .execute(&mut *at)
     .await?;
-    for approver in undone {
-        notice::renew(at, &mail.id, approver, due_ms).await?;
-    }
-    for mut extra in notices.into_iter().chain(new.notices.iter().cloned()) {
-        extra.mail = mail.id.clone();
-        notice::insert(at, &extra, new.now_ms).await?;
+    // Another decider is another notice, in place of one that waits still; otherwise those are asked again whose agreement was undone.
+    let again = if stricter {
+        notice::withdraw(at, &mail.id, new.now_ms).await?;
+        Some(NewNotice { occasion: revision, ..NewNotice::held(&mail.id, NoticeKind::Held, due_ms) })
+    } else if undone.is_empty() {
+        None
+    } else {
+        Some(NewNotice::ask(&mail.id, revision, undone, due_ms))
+    };
+    if let Some(again) = again {
+        notice::insert(at, &again, new.now_ms).await?;
     }
     outbox::insert_items(at, &mail.id, &with.items).await?;
     if let Some(row) = &with.history {

@@ -1,5 +1,5 @@
-//! Notices that are due to people: one row for each mail, kind and reader, until its mail is in the outbox.
-//! It refuses to compose anything, and to lose a notice between the decision and its mail.
+//! Notices that are due to people: one row for each mail, kind and occasion, until its letters are in the outbox.
+//! It refuses to compose anything, and to lose a notice between the decision and its letters.
 
 use super::body::{self, Body};
 use super::outbox::{self, NewQueued, Queueing};
@@ -11,34 +11,37 @@ use crate::address::Address;
 use crate::detect::Finding;
 use crate::facts::Facts;
 use crate::id::MailId;
-use crate::rules::verdict::{Decider, Verdict};
+use crate::rules::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
-/// What a notice is about.
+/// What people are to be told about; who they are is decided when the letters are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
-    /// To the sender: the mail waits, for him or for somebody else (see the terms of the verdict).
-    HoldSender,
-    /// To an approver or deputy: please decide.
-    HoldApprover,
-    /// To the sender: what became of the held mail.
-    Result,
-    /// To the sender: the mail was discarded by a rule with `block = "notice"`.
+    /// A mail waits.
+    Held,
+    /// These people are asked to decide too, or again.
+    Escalated,
+    /// What became of a held mail: released (when its last copy is gone), returned, cancelled, expired.
+    Decided,
+    /// A mail was accepted and discarded (`block = "notice"`).
     Blocked,
-    /// To whom a rule names in `notify`.
-    RuleNotify,
+    /// A mail was sent, and a rule names people to tell.
+    Sent,
+    /// A mail was refused in the dialogue, and a rule names people to tell.
+    Refused,
 }
 
 impl NoticeKind {
     fn as_str(self) -> &'static str {
         match self {
-            Self::HoldSender => "hold_sender",
-            Self::HoldApprover => "hold_approver",
-            Self::Result => "result",
+            Self::Held => "held",
+            Self::Escalated => "escalated",
+            Self::Decided => "decided",
             Self::Blocked => "blocked",
-            Self::RuleNotify => "rule_notify",
+            Self::Sent => "sent",
+            Self::Refused => "refused",
         }
     }
 }
@@ -59,11 +62,34 @@ pub struct About {
 pub struct NewNotice {
     pub mail: MailId,
     pub kind: NoticeKind,
-    pub to: Address,
+    /// The same notice of the same occasion is sent once: 0, or for those that may come again the revision of the mail.
+    pub occasion: u64,
+    /// Who is asked, for [`NoticeKind::Escalated`].
+    pub asked: Vec<String>,
     /// `None` for a held mail, whose row says everything.
     pub about: Option<About>,
     /// Epoch milliseconds.
     pub due_ms: u64,
+}
+
+impl NewNotice {
+    /// About a held mail.
+    #[must_use]
+    pub fn held(mail: &MailId, kind: NoticeKind, due_ms: u64) -> Self {
+        Self { mail: mail.clone(), kind, occasion: 0, asked: Vec::new(), about: None, due_ms }
+    }
+
+    /// About a mail that is not held.
+    #[must_use]
+    pub fn about(mail: &MailId, kind: NoticeKind, about: About, due_ms: u64) -> Self {
+        Self { about: Some(about), ..Self::held(mail, kind, due_ms) }
+    }
+
+    /// Asks people on the occasion of a revision of a held mail.
+    #[must_use]
+    pub fn ask(mail: &MailId, revision: u64, asked: Vec<String>, due_ms: u64) -> Self {
+        Self { occasion: revision, asked, ..Self::held(mail, NoticeKind::Escalated, due_ms) }
+    }
 }
 
 /// A notice that was claimed.
@@ -72,34 +98,24 @@ pub struct Notice {
     pub id: MailId,
     pub mail: MailId,
     pub kind: NoticeKind,
-    pub to: Address,
+    /// Who is asked, for [`NoticeKind::Escalated`].
+    pub asked: Vec<String>,
     pub about: Option<About>,
     /// Claims so far, this one included.
     pub attempts: u32,
 }
 
-/// The notices that a new hold calls for: the sender is told in any case, approvers are asked; a sender is never asked to approve his own mail.
-pub(super) fn of_hold(mail: &MailId, sender: Option<&Address>, verdict: &Verdict, due_ms: u64) -> Vec<NewNotice> {
-    let new = |kind, to: Address| NewNotice { mail: mail.clone(), kind, to, about: None, due_ms };
-    let mut notices: Vec<_> = sender.map(|to| new(NoticeKind::HoldSender, to.clone())).into_iter().collect();
-    if let Some(terms) = verdict.hold.as_ref().filter(|terms| terms.decider == Decider::Approver) {
-        let approvers = terms.approvers.iter().map(|approver| Address::new(approver));
-        notices.extend(approvers.filter(|to| Some(to) != sender).map(|to| new(NoticeKind::HoldApprover, to)));
-    }
-    notices
-}
-
 /// Adds a notice unless the same one was added before.
 pub(super) async fn insert(at: &mut AnyConnection, new: &NewNotice, now_ms: u64) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO notice (id, mail, kind, recipient, recipient_key, about, attempts, due_ms, leased, done_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, 0) ON CONFLICT (mail, kind, recipient_key) DO NOTHING",
+        "INSERT INTO notice (id, mail, kind, occasion, asked, about, attempts, due_ms, leased, done_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, 0) ON CONFLICT (mail, kind, occasion) DO NOTHING",
     )
     .bind(new_id(now_ms)?.as_str())
     .bind(new.mail.as_str())
     .bind(new.kind.as_str())
-    .bind(new.to.as_str())
-    .bind(new.to.key())
+    .bind(int(new.occasion))
+    .bind(json(&new.asked)?)
     .bind(new.about.as_ref().map(json).transpose()?)
     .bind(int(new.due_ms))
     .execute(at)
@@ -107,24 +123,10 @@ pub(super) async fn insert(at: &mut AnyConnection, new: &NewNotice, now_ms: u64)
     Ok(())
 }
 
-/// Sends the hold notices of a mail again, to approvers whose agreement was undone.
-pub(super) async fn renew(at: &mut AnyConnection, mail: &MailId, to: &str, due_ms: u64) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE notice SET done_ms = 0, leased = 0, attempts = 0, due_ms = $1
-         WHERE mail = $2 AND kind = 'hold_approver' AND recipient_key = $3",
-    )
-    .bind(int(due_ms))
-    .bind(mail.as_str())
-    .bind(Address::new(to).key())
-    .execute(at)
-    .await?;
-    Ok(())
-}
-
-/// Drops hold notices that were not sent yet: the mail is decided.
+/// Drops what asks for a decision and was not sent yet: the mail is decided.
 pub(super) async fn withdraw(at: &mut AnyConnection, mail: &MailId, now_ms: u64) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE notice SET done_ms = $1 WHERE mail = $2 AND done_ms = 0 AND kind IN ('hold_sender', 'hold_approver')",
+        "UPDATE notice SET done_ms = $1, leased = 0 WHERE mail = $2 AND done_ms = 0 AND kind IN ('held', 'escalated')",
     )
     .bind(int(now_ms.max(1)))
     .bind(mail.as_str())
@@ -146,7 +148,7 @@ impl Write for Claim {
         let rows = sqlx::query(
             "UPDATE notice SET attempts = attempts + 1, leased = 1, due_ms = $1 WHERE id IN
              (SELECT id FROM notice WHERE done_ms = 0 AND due_ms <= $2 ORDER BY due_ms LIMIT $3)
-             RETURNING id, mail, kind, recipient, about, attempts",
+             RETURNING id, mail, kind, asked, about, attempts",
         )
         .bind(int(self.now_ms.saturating_add(self.lease_ms)))
         .bind(int(self.now_ms))
@@ -159,7 +161,7 @@ impl Write for Claim {
                     id: row.id("id")?,
                     mail: row.id("mail")?,
                     kind: row.word("kind")?,
-                    to: Address::new(&row.text("recipient")?),
+                    asked: row.json("asked")?,
                     about: row.maybe_json("about")?,
                     attempts: row.small("attempts")?,
                 })
@@ -184,7 +186,7 @@ impl Write for FreeLeases {
 
 struct Done {
     notice: MailId,
-    mail: Option<(Queueing, Body)>,
+    letters: Vec<(Queueing, Body)>,
     now_ms: u64,
 }
 
@@ -201,10 +203,10 @@ impl Write for Done {
         .await?;
         let mut files = Vec::new();
         let Some(row) = row else {
-            files.extend(self.mail.as_ref().and_then(|(_, body)| body.file().cloned()));
+            files.extend(self.letters.iter().filter_map(|(_, body)| body.file().cloned()));
             return Ok((false, files));
         };
-        if let Some((queueing, body)) = &self.mail {
+        for (queueing, body) in &self.letters {
             files.extend(outbox::insert(at, queueing, body).await?);
         }
         files.extend(body::release(at, &row.id("mail")?).await?);
@@ -221,28 +223,18 @@ impl Store {
         self.writer.write(Claim { now_ms, lease_ms, limit }).await
     }
 
-    /// The notice needs no mail (any more); `false` when it was done before.
+    /// Ends a notice: its letters go to the outbox in the same commit, so each is sent once. `false`, and nothing is queued, when
+    /// it was ended before.
     ///
     /// # Errors
     /// When nothing was written.
-    pub async fn notice_done(&self, notice: &MailId, now_ms: u64) -> Result<bool, StoreError> {
-        self.finish(Done { notice: notice.clone(), mail: None, now_ms }).await
-    }
-
-    /// The notice's own mail goes to the outbox in the same commit that ends the notice, so it is sent once; `false`, and
-    /// nothing is queued, when it was done before.
-    ///
-    /// # Errors
-    /// When nothing was written.
-    pub async fn notice_queued(&self, notice: &MailId, mail: NewQueued) -> Result<bool, StoreError> {
-        let body = self.bodies.prepare(&mail.body).await?;
-        let now_ms = mail.now_ms;
-        let queueing = Queueing::new(mail, &self.secret)?;
-        self.finish(Done { notice: notice.clone(), mail: Some((queueing, body)), now_ms }).await
-    }
-
-    async fn finish(&self, done: Done) -> Result<bool, StoreError> {
-        let (done, files) = self.writer.write(done).await?;
+    pub async fn notice_done(&self, notice: &MailId, letters: Vec<NewQueued>, now_ms: u64) -> Result<bool, StoreError> {
+        let mut prepared = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let body = self.bodies.prepare(&letter.body).await?;
+            prepared.push((Queueing::new(letter, &self.secret)?, body));
+        }
+        let (done, files) = self.writer.write(Done { notice: notice.clone(), letters: prepared, now_ms }).await?;
         self.bodies.discard(files).await;
         Ok(done)
     }

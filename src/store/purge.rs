@@ -69,7 +69,8 @@ impl Store {
         let notices = "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE done_ms > 0 AND done_ms < $1
              AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = notice.mail AND held.state = 'held') LIMIT $2)";
         let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at_ms < $1 ORDER BY seq LIMIT $2)";
-        let history = "DELETE FROM history WHERE mail_key IN (SELECT mail_key FROM history WHERE at_ms < $1 LIMIT $2)";
+        let history = "DELETE FROM history WHERE (mail_key, class) IN
+             (SELECT mail_key, class FROM history WHERE at_ms < $1 LIMIT $2)";
         let contacts = "DELETE FROM contact WHERE (sender, recipient) IN
              (SELECT sender, recipient FROM contact WHERE last_ms < $1 LIMIT $2)";
         Ok(Purged {

@@ -53,26 +53,28 @@ const VERSIONS: &[&[&str]] = &[&[
         id TEXT PRIMARY KEY,
         mail TEXT NOT NULL,
         kind TEXT NOT NULL,
-        recipient TEXT NOT NULL,
-        recipient_key TEXT NOT NULL,
+        occasion BIGINT NOT NULL,
+        asked TEXT NOT NULL,
         about TEXT,
         attempts BIGINT NOT NULL,
         due_ms BIGINT NOT NULL,
         leased BIGINT NOT NULL,
         done_ms BIGINT NOT NULL,
-        UNIQUE (mail, kind, recipient_key)
+        UNIQUE (mail, kind, occasion)
     )",
     "CREATE INDEX notice_due ON notice (done_ms, due_ms)",
     "CREATE TABLE history (
-        mail_key TEXT PRIMARY KEY,
+        mail_key TEXT NOT NULL,
+        class TEXT NOT NULL,
         sender TEXT NOT NULL,
-        classes TEXT NOT NULL,
         at_ms BIGINT NOT NULL,
         persons BIGINT NOT NULL,
         visible_external BIGINT NOT NULL,
-        external_recipients BIGINT NOT NULL
+        external_recipients BIGINT NOT NULL,
+        mails BIGINT NOT NULL,
+        PRIMARY KEY (mail_key, class)
     )",
-    "CREATE INDEX history_sender ON history (sender, at_ms)",
+    "CREATE INDEX history_sender ON history (sender, class, at_ms)",
     "CREATE INDEX history_at ON history (at_ms)",
     "CREATE TABLE contact (
         sender TEXT NOT NULL,
@@ -103,12 +105,11 @@ pub(super) async fn migrate(at: &mut AnyConnection) -> Result<u64, StoreError> {
     let known = VERSIONS.len() as u64;
     let mut step = at.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)").execute(&mut *step).await?;
-    let found = match sqlx::query("SELECT version FROM schema_version").fetch_optional(&mut *step).await? {
-        Some(row) => row.number("version")?,
-        None => {
-            sqlx::query("INSERT INTO schema_version (version) VALUES (0)").execute(&mut *step).await?;
-            0
-        }
+    let found = if let Some(row) = sqlx::query("SELECT version FROM schema_version").fetch_optional(&mut *step).await? {
+        row.number("version")?
+    } else {
+        sqlx::query("INSERT INTO schema_version (version) VALUES (0)").execute(&mut *step).await?;
+        0
     };
     if found > known {
         return Err(StoreError::Newer { found, known });

@@ -88,7 +88,10 @@ impl Write for Transition {
         if changed.rows_affected() != 1 {
             return Ok((false, None));
         }
-        notice::withdraw(at, &self.id, self.now_ms).await?;
+        // Those whom a rule names are told of the hold even so.
+        if mail.verdict.notify.is_empty() {
+            notice::withdraw(at, &self.id, self.now_ms).await?;
+        }
         add_notices(at, &self.notices, self.now_ms).await?;
         audit::add(at, &self.audit).await?;
         if self.to.leaves() {
@@ -170,11 +173,7 @@ pub(super) async fn finish_release(at: &mut AnyConnection, id: &MailId, now_ms: 
     if done.rows_affected() == 0 {
         return Ok(());
     }
-    if let Some(to) = by_id(at, id).await?.and_then(|mail| mail.sender) {
-        let result = NewNotice { mail: id.clone(), kind: NoticeKind::Result, to, about: None, due_ms: now_ms };
-        notice::insert(at, &result, now_ms).await?;
-    }
-    Ok(())
+    notice::insert(at, &NewNotice::held(id, NoticeKind::Decided, now_ms), now_ms).await
 }
 
 impl Store {
