@@ -7,7 +7,7 @@ use crate::detect::{Confidence, Finding, Kind};
 use crate::facts::Facts;
 use crate::id::MailId;
 use crate::rules::verdict::{Match, Verdict};
-use crate::store::HeldMail;
+use crate::store::{self, HeldMail};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Characters of a subject in a notice.
@@ -81,11 +81,18 @@ impl<'a> About<'a> {
 
     /// A mail that was sent or refused at once.
     #[must_use]
-    pub fn at_once(id: &'a MailId, facts: &'a Facts, findings: &'a [Finding], verdict: &'a Verdict) -> Self {
-        let recipients: BTreeSet<_> = facts.recipients.iter().collect();
-        let waiting = recipients.len();
-        let sender = facts.sender.as_ref();
-        Self { id, facts, findings, verdict, sender, received_ms: facts.time.epoch_ms, recipients, waiting }
+    pub fn passed(id: &'a MailId, mail: &'a store::About) -> Self {
+        let recipients: BTreeSet<_> = mail.facts.recipients.iter().collect();
+        Self {
+            id,
+            facts: &mail.facts,
+            findings: &mail.findings,
+            verdict: &mail.verdict,
+            sender: mail.sender.as_ref(),
+            received_ms: mail.created_ms,
+            waiting: recipients.len(),
+            recipients,
+        }
     }
 
     /// The numbers of recipients.
@@ -193,8 +200,8 @@ mod tests {
     use super::*;
     use crate::detect::Count;
 
-    fn about<'a>(id: &'a MailId, facts: &'a Facts, findings: &'a [Finding], verdict: &'a Verdict) -> About<'a> {
-        About::at_once(id, facts, findings, verdict)
+    fn passed(facts: Facts, findings: Vec<Finding>) -> store::About {
+        store::About { sender: None, facts, findings, verdict: Verdict::default(), created_ms: 0 }
     }
 
     fn finding(kind: Kind, place: &str) -> Finding {
@@ -203,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_subject_does_not_repeat_what_was_found_in_it() {
-        let (id, verdict) = (MailId::new(0, [0; 10]), Verdict::default());
+        let id = MailId::new(0, [0; 10]);
         for (subject, kind, shown) in [
             ("10月の会議", None, Some("10月の会議")),
             ("番号 6214 9832 0257", Some(Kind::MyNumber), Some("番号 **** **** ****")),
@@ -213,13 +220,14 @@ mod tests {
         ] {
             let facts = Facts { subject: subject.to_owned(), ..Facts::default() };
             let findings: Vec<_> = kind.map(|kind| finding(kind, "subject")).into_iter().collect();
-            assert_eq!(about(&id, &facts, &findings, &verdict).subject().as_deref(), shown);
+            let mail = passed(facts, findings);
+            assert_eq!(About::passed(&id, &mail).subject().as_deref(), shown);
         }
     }
 
     #[test]
     fn a_message_id_is_copied_only_when_it_is_plain() {
-        let (id, verdict) = (MailId::new(0, [0; 10]), Verdict::default());
+        let id = MailId::new(0, [0; 10]);
         for (text, sane) in [
             ("<a.b@x.test>", true),
             (" <a.b@x.test> ", true),
@@ -232,18 +240,20 @@ mod tests {
         ] {
             let headers = vec![("message-id".to_owned(), text.to_owned())];
             let facts = Facts { headers, ..Facts::default() };
-            assert_eq!(about(&id, &facts, &[], &verdict).message_id().is_some(), sane, "{text}");
+            let mail = passed(facts, Vec::new());
+            assert_eq!(About::passed(&id, &mail).message_id().is_some(), sane, "{text}");
         }
     }
 
     #[test]
     fn findings_are_counts_and_masked_places() {
-        let (id, verdict) = (MailId::new(0, [0; 10]), Verdict::default());
+        let id = MailId::new(0, [0; 10]);
         let mut facts = Facts::default();
         facts.data.insert(Kind::Phone, Count { weak: 9, likely: 5, certain: 0 });
         facts.data.insert(Kind::Name, Count { weak: 3, likely: 0, certain: 0 });
-        let findings = [finding(Kind::Phone, "090-1234-5678.xlsx!C1"), finding(Kind::Phone, "body line 3")];
-        let found = about(&id, &facts, &findings, &verdict).found();
+        let findings = vec![finding(Kind::Phone, "090-1234-5678.xlsx!C1"), finding(Kind::Phone, "body line 3")];
+        let mail = passed(facts, findings);
+        let found = About::passed(&id, &mail).found();
         let places = vec!["***-****-****.xlsx!C1".to_owned(), "body line 3".to_owned()];
         assert_eq!(found, [Found { kind: Kind::Phone, count: 5, places, more: true }]);
     }

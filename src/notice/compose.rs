@@ -232,7 +232,7 @@ mod tests {
             ("taro@city.example.jp", "taro@city.example.jp"),
             ("a..b@docomo.example.jp", "<\"a..b\"@docomo.example.jp>"),
             (".a.@docomo.example.jp", "<\".a.\"@docomo.example.jp>"),
-            ("\"a\\\"b\"@x.test", "<\"a\\\"b\"@x.test>"),
+            ("\"a\\\"b\"@x.test", "\"a\\\"b\"@x.test"),
             ("taro@日本.example", "<\"taro\"@xn--wgv71a.example>"),
             ("太郎@city.example.jp", "undisclosed-recipients:;"),
         ] {

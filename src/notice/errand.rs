@@ -4,6 +4,7 @@
 use super::{About, Event, Voice};
 use crate::address::Address;
 use crate::rules::verdict::Decider;
+use crate::store::{HeldMail, State};
 
 /// In which role somebody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,13 +33,16 @@ pub fn errands(voice: &Voice, event: &Event<'_>) -> Vec<Errand> {
     let sender = reachable_sender(voice, &about);
     let mut list = List { errands: Vec::new() };
     match event {
+        // Decided before anybody was told: only those whom the rules name still learn of it.
+        Event::Held(mail) if mail.state != State::Held => list.inform(&about, sender.as_ref()),
+        Event::Escalated(mail, _) if mail.state != State::Held => {}
         Event::Held(mail) => {
             list.add(sender.as_ref(), Role::Sender);
             let terms = mail.verdict.hold.as_ref();
             let decider = terms.map_or(Decider::Admin, |terms| terms.decider);
             if decider == Decider::Approver {
                 let approvers = terms.map(|terms| terms.approvers.as_slice()).unwrap_or_default();
-                list.ask(approvers, mail.sender.as_ref());
+                list.ask(approvers, mail);
             }
             let somebody = match decider {
                 Decider::Nobody => true,
@@ -52,7 +56,7 @@ pub fn errands(voice: &Voice, event: &Event<'_>) -> Vec<Errand> {
             list.inform(&about, sender.as_ref());
         }
         Event::Escalated(mail, deputies) => {
-            list.ask(deputies, mail.sender.as_ref());
+            list.ask(deputies, mail);
             if !list.has(Role::Approver) {
                 list.extend(voice.admins.iter(), Role::Admin);
             }
@@ -102,10 +106,15 @@ impl List {
         }
     }
 
-    fn ask(&mut self, approvers: &[String], sender: Option<&Address>) {
+    /// Asks those of these who did not write the mail themselves, by envelope, header or login.
+    fn ask(&mut self, approvers: &[String], mail: &HeldMail) {
+        let login = mail.client.login.as_deref().map(Address::new);
         for approver in approvers {
             let approver = Address::new(approver);
-            if sender != Some(&approver) {
+            let wrote = mail.sender.as_ref() == Some(&approver)
+                || login.as_ref() == Some(&approver)
+                || mail.facts.header_from.contains(&approver);
+            if !wrote {
                 self.add(Some(&approver), Role::Approver);
             }
         }

@@ -2,9 +2,10 @@
 //! It refuses to name personal values or addresses that the reader did not know already.
 
 use crate::address::{Address, DomainSet};
+use crate::hold::choices;
 use crate::id::MailId;
 use crate::rules::verdict::{Bilingual, HoldTerms};
-use crate::store::HeldMail;
+use crate::store::{self, Actor, HeldMail, NoticeKind, State};
 use jiff::tz::TimeZone;
 
 pub mod about;
@@ -65,6 +66,20 @@ pub enum Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// What a due notice of the store is about; `held` is its held mail. `None` when that is no longer kept.
+    #[must_use]
+    pub fn due(notice: &'a store::Notice, held: Option<&'a HeldMail>) -> Option<Self> {
+        let passed = || notice.about.as_ref().map(|about| About::passed(&notice.mail, about));
+        match notice.kind {
+            NoticeKind::Held => held.map(Self::Held),
+            NoticeKind::Escalated => held.map(|mail| Self::Escalated(mail, &notice.asked)),
+            NoticeKind::Decided => held.map(Self::Decided),
+            NoticeKind::Blocked => passed().map(Self::Blocked),
+            NoticeKind::Sent => passed().map(Self::Sent),
+            NoticeKind::Refused => passed().map(Self::Refused),
+        }
+    }
+
     /// The mail it is about.
     #[must_use]
     pub fn about(&self) -> About<'a> {
@@ -76,7 +91,7 @@ impl<'a> Event<'a> {
 }
 
 /// Writes the letter for one errand; `id` is a fresh id for the letter itself, `now_ms` its date.
-/// `Ok(None)` when there is nothing to say (a decision that was not made, a hold without terms).
+/// `Ok(None)` when there is nothing to say (a mail decided meanwhile, a hold without terms).
 ///
 /// # Errors
 /// [`ComposeError`] when the addressee or the configured author cannot be written to.
@@ -92,7 +107,7 @@ pub fn write(
     let mut words = Vec::new();
     let mut sections = Vec::new();
     for language in languages {
-        let Some((word, blocks)) = content(language, voice, event, &about, errand) else { return Ok(None) };
+        let Some((word, blocks)) = content(language, voice, event, &about, errand, now_ms) else { return Ok(None) };
         words.push(word);
         sections.push(Section { language, blocks });
     }
@@ -111,29 +126,41 @@ fn content(
     event: &Event<'_>,
     about: &About<'_>,
     errand: &Errand,
+    now_ms: u64,
 ) -> Option<(&'static str, Vec<Block>)> {
     let inform =
         |course| (informed::informed_subject(language, course), informed::informed(language, about, course, voice));
     Some(match (event, errand.role) {
+        (Event::Held(mail) | Event::Escalated(mail, _), Role::Sender | Role::Approver | Role::Admin)
+            if mail.state != State::Held =>
+        {
+            return None;
+        }
         (Event::Held(mail) | Event::Escalated(mail, _), Role::Sender) => {
             let terms = terms(mail)?;
+            let choices = choices(mail, &Actor::Sender(errand.to.as_str().to_owned()), now_ms);
             let link = link(voice, mail, &errand.to, Purpose::Sender);
-            let blocks = held::to_sender(language, about, terms, mail.expires_ms, &link, voice);
+            let blocks = held::to_sender(language, mail, terms, &choices, &link, voice);
             (held::sender_subject(language, terms.decider), blocks)
         }
         (Event::Held(mail) | Event::Escalated(mail, _), Role::Approver) => {
+            let terms = terms(mail)?;
+            let choices = choices(mail, &Actor::Approver(errand.to.as_str().to_owned()), now_ms);
             let link = link(voice, mail, &errand.to, Purpose::Approver);
-            let asked = held::Asked {
-                terms: terms(mail)?,
-                expires_ms: mail.expires_ms,
-                link: &link,
-                agreed: mail.approvals.len(),
-                deputy: matches!(event, Event::Escalated(..)),
+            let turn = match event {
+                Event::Escalated(..) if names(&terms.approvers, &errand.to) => held::Turn::Again,
+                Event::Escalated(..) => held::Turn::Deputy,
+                _ => held::Turn::First,
             };
-            (held::approver_subject(language), held::to_approver(language, about, &asked, voice))
+            let asked = held::Asked { terms, choices: &choices, link: &link, turn };
+            (held::approver_subject(language), held::to_approver(language, mail, &asked, voice))
         }
         (Event::Held(_) | Event::Escalated(..), Role::Admin) => inform(Course::WaitsForYou),
-        (Event::Held(_) | Event::Escalated(..), Role::Informed) => inform(Course::Waits),
+        (Event::Held(mail) | Event::Escalated(mail, _), Role::Informed) => inform(match mail.state {
+            State::Held => Course::Waits,
+            State::Releasing | State::Released => Course::Sent,
+            State::Returned | State::Expired | State::Cancelled => Course::Stopped,
+        }),
         (Event::Decided(mail), Role::Sender) => {
             (decided::subject(language, mail.state), decided::to_sender(language, mail, voice)?)
         }
@@ -144,6 +171,11 @@ fn content(
         (Event::Blocked(_) | Event::Refused(_), _) => inform(Course::Stopped),
         (Event::Sent(_), _) => inform(Course::Sent),
     })
+}
+
+/// Is this person one of these addresses?
+fn names(list: &[String], person: &Address) -> bool {
+    list.iter().any(|name| Address::new(name) == *person)
 }
 
 /// The terms of the hold.

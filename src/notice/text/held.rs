@@ -1,14 +1,15 @@
 //! Letters about a mail that waits: to its sender, and to those who are asked to approve it.
 //! It refuses to leave open whether the mail was sent, what can be done, until when, and what happens then.
 
-use super::letter::{choices, closing, details, fields, not_sent};
-use super::words::repair;
-use super::{Language, number, when};
+use super::letter::{closing, details, fields, not_sent};
+use super::{Language, number, when, words};
+use crate::hold::{Action, effective};
 use crate::notice::Voice;
 use crate::notice::about::About;
 use crate::notice::display;
 use crate::notice::document::Block;
-use crate::rules::verdict::{Decider, HoldTerms, OnExpiry, Repair};
+use crate::rules::verdict::{Decider, HoldTerms, OnExpiry, Repair, Rewriting};
+use crate::store::HeldMail;
 
 /// The word in front of the subject of the sender's notice.
 #[must_use]
@@ -21,18 +22,19 @@ pub fn sender_subject(language: Language, decider: Decider) -> &'static str {
     }
 }
 
-/// The notice to the sender that his mail waits.
+/// The notice to the sender that his mail waits; `choices` is what the desk lets him do.
 #[must_use]
 pub fn to_sender(
     language: Language,
-    about: &About<'_>,
+    mail: &HeldMail,
     terms: &HoldTerms,
-    expires_ms: u64,
+    choices: &[Action],
     link: &str,
     voice: &Voice,
 ) -> Vec<Block> {
+    let about = &About::held(mail);
     let counts = about.counts(&voice.internal);
-    let until = when::moment(language, expires_ms, &voice.zone);
+    let until = when::moment(language, mail.expires_ms, &voice.zone);
     let mut out = vec![Block::Lead(not_sent(language, counts)), Block::Text(who_decides(language, terms, &until))];
     out.push(fields(language, about, voice, false));
     let heading = match terms.decider {
@@ -41,9 +43,8 @@ pub fn to_sender(
         Decider::Nobody => language.pick("送信を待っている理由", "Why it waits"),
     };
     details(language, about, heading, true, &mut out);
-    let repairs = sender_choices(terms);
     out.push(Block::Heading(language.pick("選べる方法", "What you can do").to_owned()));
-    out.push(choices(language, &repairs));
+    out.push(choice_items(language, choices, mail));
     out.push(Block::Link {
         label: language
             .pick(
@@ -67,25 +68,44 @@ pub fn to_sender(
     out
 }
 
-/// What the sender himself may choose under these terms: everything when he decides, taking back always.
-#[must_use]
-pub fn sender_choices(terms: &HoldTerms) -> Vec<Repair> {
-    let mut repairs = match terms.decider {
-        Decider::Sender => terms.repairs.clone(),
-        Decider::Nobody if terms.repairs.is_empty() => vec![Repair::AsIs],
-        Decider::Nobody => terms.repairs.clone(),
-        Decider::Approver | Decider::Admin => Vec::new(),
-    };
-    if !repairs.contains(&Repair::Cancel) {
-        repairs.push(Repair::Cancel);
+/// The choices with what the recipients will see; two that come to the same are one.
+fn choice_items(language: Language, choices: &[Action], mail: &HeldMail) -> Block {
+    let mut items: Vec<(String, Vec<String>)> = Vec::new();
+    for action in choices {
+        let (name, effect) = choice(language, action, mail.verdict.rewrite);
+        if items.iter().all(|(other, _)| *other != name) {
+            items.push((name, vec![effect.to_owned()]));
+        }
     }
-    repairs
+    Block::Items(items)
 }
 
-/// What an approver may choose besides giving the mail back.
+/// The name of a choice and what the recipients will see. Rules that rewrite do so however the mail leaves.
 #[must_use]
-pub fn approver_choices(terms: &HoldTerms) -> Vec<Repair> {
-    terms.repairs.iter().copied().filter(|choice| *choice != Repair::Cancel).collect()
+pub fn choice(language: Language, action: &Action, rewrite: Option<Rewriting>) -> (String, &'static str) {
+    match action {
+        Action::Release(chosen) => {
+            let repair = effective(*chosen, rewrite);
+            (words::repair(language, repair).to_owned(), words::repair_effect(language, repair))
+        }
+        Action::Approve(chosen) => {
+            let repair = effective(*chosen, rewrite);
+            let name = words::repair(language, repair);
+            let name = language.pick(format!("承認する({name})"), format!("Approve ({name})"));
+            (name, words::repair_effect(language, repair))
+        }
+        Action::Return { .. } => (
+            language.pick("差し戻す", "Give it back").to_owned(),
+            language.pick(
+                "送信せずに、コメントを添えて差出人へ戻します。",
+                "It is not sent; your comment goes to its sender.",
+            ),
+        ),
+        Action::Cancel => {
+            let repair = Repair::Cancel;
+            (words::repair(language, repair).to_owned(), words::repair_effect(language, repair))
+        }
+    }
 }
 
 fn who_decides(language: Language, terms: &HoldTerms, until: &str) -> String {
@@ -152,53 +172,66 @@ pub fn approver_subject(language: Language) -> &'static str {
     language.pick("承認のお願い", "Approval requested")
 }
 
+/// What an approver is told besides the mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub terms: &'a HoldTerms,
+    /// What the desk lets him do.
+    pub choices: &'a [Action],
+    /// His link.
+    pub link: &'a str,
+    pub turn: Turn,
+}
+
+/// Why somebody is asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The mail is new.
+    First,
+    /// He was asked before; recipients joined, or the time ran out.
+    Again,
+    /// Those asked first have not answered.
+    Deputy,
+}
+
 /// The request to an approver.
 #[must_use]
-pub fn to_approver(language: Language, about: &About<'_>, asked: &Asked<'_>, voice: &Voice) -> Vec<Block> {
+pub fn to_approver(language: Language, mail: &HeldMail, asked: &Asked<'_>, voice: &Voice) -> Vec<Block> {
+    let about = &About::held(mail);
     let terms = asked.terms;
     let counts = about.counts(&voice.internal);
-    let until = when::moment(language, asked.expires_ms, &voice.zone);
+    let until = when::moment(language, mail.expires_ms, &voice.zone);
     let sender = about.sender.map(|sender| display::line(sender.as_str(), 254)).unwrap_or_default();
     let mut out = vec![Block::Lead(not_sent(language, counts))];
     out.push(Block::Text(language.pick(
         format!("{sender} さんのメールです。送信してよいかどうか、ご確認をお願いいたします。"),
         format!("It was written by {sender}. Please decide whether it may be sent."),
     )));
-    if asked.deputy {
-        out.push(Block::Text(
+    match asked.turn {
+        Turn::First => {}
+        Turn::Again => out.push(Block::Text(
             language
                 .pick(
-                    "先にお願いした承認者のご確認がまだのため、代わりにお願いしております。",
-                    "The approver asked first has not answered yet, so you are asked as a deputy.",
+                    "前回のお知らせのあとに宛先が加わったか、まだ結果が出ていないため、あらためてお願いしております。",
+                    "You are asked again, since recipients were added after the last notice or there is no decision yet.",
                 )
                 .to_owned(),
-        ));
+        )),
+        Turn::Deputy => out.push(Block::Text(
+            language
+                .pick(
+                    "先にお願いした方からまだお返事がないため、代わりにお願いしております。",
+                    "Those who were asked first have not answered yet, so you are asked as a deputy.",
+                )
+                .to_owned(),
+        )),
     }
     out.push(fields(language, about, voice, true));
     details(language, about, language.pick("確認が必要な理由", "Why it needs a check"), true, &mut out);
     out.push(Block::Heading(language.pick("選べる方法", "What you can do").to_owned()));
-    let mut items: Vec<(String, Vec<String>)> = approver_choices(terms)
-        .into_iter()
-        .map(|choice| {
-            let name = repair(language, choice);
-            let effect = super::words::repair_effect(language, choice).to_owned();
-            (language.pick(format!("承認する({name})"), format!("Approve ({name})")), vec![effect])
-        })
-        .collect();
-    items.push((
-        language.pick("差し戻す", "Give it back").to_owned(),
-        vec![
-            language
-                .pick(
-                    "送信せずに、コメントを添えて差出人へ戻します。",
-                    "It is not sent; your comment goes to its sender.",
-                )
-                .to_owned(),
-        ],
-    ));
-    out.push(Block::Items(items));
+    out.push(choice_items(language, asked.choices, mail));
     if terms.approvals > 1 {
-        out.push(Block::Text(approvals(language, terms.approvals, asked.agreed)));
+        out.push(Block::Text(approvals(language, terms.approvals, mail.approvals.len())));
     }
     out.push(Block::Link {
         label: language
@@ -221,20 +254,6 @@ pub fn to_approver(language: Language, about: &About<'_>, asked: &Asked<'_>, voi
     ));
     out.push(closing(language, about, voice));
     out
-}
-
-/// What an approver is told besides the mail.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    pub terms: &'a HoldTerms,
-    /// Epoch milliseconds.
-    pub expires_ms: u64,
-    /// His link.
-    pub link: &'a str,
-    /// Approvers who agreed so far.
-    pub agreed: usize,
-    /// He is asked because others did not answer.
-    pub deputy: bool,
 }
 
 /// How many must agree.

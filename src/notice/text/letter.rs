@@ -1,13 +1,12 @@
 //! The parts that letters have in common: the table about the mail, the reasons, what was found, what could not be read, the last lines.
 //! It refuses to name an address of a recipient, and to show text of the mail other than its subject.
 
-use super::words::{kind, place, repair, repair_effect, why};
+use super::words::{kind, place, why};
 use super::{Language, counted, number, reasons, title, when};
 use crate::notice::Voice;
 use crate::notice::about::{About, Counts, Found};
 use crate::notice::display;
 use crate::notice::document::Block;
-use crate::rules::verdict::Repair;
 use std::collections::BTreeSet;
 
 /// Unread parts named in a notice.
@@ -173,17 +172,6 @@ fn found_item(language: Language, found: &Found, places: bool) -> (String, Vec<S
         format!("Where: {}{}", list.join(", "), if found.more { " …" } else { "" }),
     );
     (item, vec![detail])
-}
-
-/// What may be chosen, with what the recipients will see.
-#[must_use]
-pub fn choices(language: Language, repairs: &[Repair]) -> Block {
-    Block::Items(
-        repairs
-            .iter()
-            .map(|choice| (repair(language, *choice).to_owned(), vec![repair_effect(language, *choice).to_owned()]))
-            .collect(),
-    )
 }
 
 /// Who sent this and whom to ask.

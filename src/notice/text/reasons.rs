@@ -12,12 +12,14 @@ use std::collections::BTreeSet;
 /// The sentence for one condition; `None` for a condition that the rule's title says better (who sends, which words).
 #[must_use]
 pub fn reason(language: Language, reason: &Reason, facts: &Facts) -> Option<String> {
-    let key = reason.key.rsplit(['/', ' ']).next().unwrap_or_default();
+    let key = reason.key.as_str();
     if let Some(of) = key.strip_prefix("data.") {
         return data(language, of, first_number(&reason.found)?);
     }
     match key {
-        "to" | "to_all" => recipient_class(language, &reason.wanted).map(str::to_owned),
+        "to" | "to_all" => {
+            lookalike(language, reason).or_else(|| recipient_class(language, &reason.wanted).map(str::to_owned))
+        }
         "subject" | "body" | "text" | "attachment_name" => Some(words_found(language, key)),
         "unreadable" => Some(unreadable(language, facts)),
         "confidential" => facts.confidential.as_deref().map(|mark| {
@@ -35,28 +37,15 @@ pub fn reason(language: Language, reason: &Reason, facts: &Facts) -> Option<Stri
                 )
                 .to_owned(),
         ),
-        "attachment.disguised" => Some(
-            language
-                .pick(
-                    "ファイル名の末尾(拡張子)と中身の種類が合わない添付ファイルがあります。",
-                    "An attachment is of another kind than its name says.",
-                )
-                .to_owned(),
-        ),
-        "attachment.macro" => Some(
-            language
-                .pick("マクロ(自動で動く命令)を含む添付ファイルがあります。", "An attachment contains macros.")
-                .to_owned(),
-        ),
-        "attachment.kind" => Some(
-            language
-                .pick(
-                    "確認が必要な種類の添付ファイルがあります。",
-                    "It has an attachment of a kind that needs a check.",
-                )
-                .to_owned(),
-        ),
-        key if key == "window" || key.starts_with("window") => window(language, reason),
+        "attachment" => Some(attachment(language, &reason.wanted)),
+        "bytes" => first_number(&reason.found).map(|bytes| {
+            let megabytes = number(bytes.div_ceil(1024 * 1024));
+            language.pick(
+                format!("メール全体の大きさがおよそ{megabytes}MBあります。"),
+                format!("The whole mail has about {megabytes} MB."),
+            )
+        }),
+        "window" => window(language, reason),
         key => counted_key(language, key, first_number(&reason.found)?, facts),
     }
 }
@@ -146,10 +135,6 @@ fn counted_key(language: Language, key: &str, count: u64, facts: &Facts) -> Opti
             format!("IDとパスワードなど、利用者の確認に使う情報と思われる記載が{n}件あります。"),
             format!("It seems to contain {} (ID with password, key).", counted(count, "credential", "credentials")),
         ),
-        "attachment.count" => (
-            format!("添付ファイルが{n}個あります。"),
-            format!("It has {}.", counted(count, "attachment", "attachments")),
-        ),
         _ => return None,
     };
     Some(language.pick(ja, en))
@@ -160,6 +145,40 @@ fn data(language: Language, of: &str, count: u64) -> Option<String> {
     let n = number(count);
     let name = kind(language, of);
     Some(language.pick(format!("{name}と思われる記載が{n}件あります。"), format!("It seems to contain {n} × {name}.")))
+}
+
+/// Domains that are nearly the name of a known one, with the known one: `gmai.test (gmail.test?)`, as the rules found them.
+fn lookalike(language: Language, reason: &Reason) -> Option<String> {
+    let pairs = reason.found.split(", ").filter_map(|pair| pair.strip_suffix("?)")?.split_once(" ("));
+    let sentences: Vec<_> = pairs
+        .filter(|(written, meant)| !written.contains('@') && !meant.contains('@'))
+        .map(|(written, meant)| {
+            let (written, meant) = (display::line(written, 100), display::line(meant, 100));
+            language.pick(
+                format!("宛先の「{written}」は、「{meant}」のつづり間違いではありませんか。"),
+                format!("A recipient is at “{written}”. Did you mean “{meant}”?"),
+            )
+        })
+        .collect();
+    (!sentences.is_empty()).then(|| sentences.join(language.pick("", " ")))
+}
+
+/// What an attachment condition asked for; it holds for at least one file.
+fn attachment(language: Language, wanted: &str) -> String {
+    let (ja, en) = if wanted.contains("disguised") {
+        (
+            "ファイル名の末尾(拡張子)と中身の種類が合わない添付ファイルがあります。",
+            "An attachment is of another kind than its name says.",
+        )
+    } else if wanted.contains("macro") {
+        ("マクロ(自動で動く命令)を含む添付ファイルがあります。", "An attachment contains macros.")
+    } else {
+        (
+            "確認が必要な種類や大きさの添付ファイルがあります。",
+            "It has an attachment of a kind or size that needs a check.",
+        )
+    };
+    language.pick(ja, en).to_owned()
 }
 
 /// Which recipients a `to` condition asked for, without naming one.
@@ -270,4 +289,69 @@ fn first_number(text: &str) -> Option<u64> {
         .filter(char::is_ascii_digit)
         .collect();
     digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(language: Language, key: &str, wanted: &str, found: &str) -> Option<String> {
+        let condition = Reason { key: key.to_owned(), wanted: wanted.to_owned(), found: found.to_owned() };
+        reason(language, &condition, &Facts::default())
+    }
+
+    #[test]
+    fn conditions_become_sentences() {
+        for (key, wanted, found, ja, en) in [
+            (
+                "visible_external",
+                ">= 10",
+                "421",
+                "社外のアドレス421件がお互いに見える状態です。",
+                "421 outside addresses can see each other.",
+            ),
+            (
+                "window",
+                "{ of = \"visible_external\", hours = 24, value = \">= 1000\" }",
+                "1622",
+                "最近お送りになったメールと合わせると、お互いに見える社外のアドレス1,622件になります。",
+                "Together with recent mails of the same sender this makes 1,622 outside addresses that others can see.",
+            ),
+            (
+                "data.my_number",
+                ">= 1",
+                "1",
+                "マイナンバー(個人番号)と思われる記載が1件あります。",
+                "It seems to contain 1 × Individual Number (My Number).",
+            ),
+            (
+                "to",
+                "lookalike",
+                "gmai.test (gmail.test?)",
+                "宛先の「gmai.test」は、「gmail.test」のつづり間違いではありませんか。",
+                "A recipient is at “gmai.test”. Did you mean “gmail.test”?",
+            ),
+        ] {
+            assert_eq!(said(Language::Ja, key, wanted, found).as_deref(), Some(ja));
+            assert_eq!(said(Language::En, key, wanted, found).as_deref(), Some(en));
+        }
+    }
+
+    #[test]
+    fn what_was_found_as_text_is_not_repeated() {
+        for (key, wanted, found) in [
+            ("to", "webmail", "hidden@mail.test"),
+            ("to", "lookalike", "hidden@mail.test (x?)"),
+            ("subject", "秘密の言葉", "hidden@mail.test"),
+            ("persons", ">= 1", "hidden@mail.test"),
+            ("from", "@list", "hidden@mail.test"),
+            ("header.x-y", "z", "hidden@mail.test"),
+            ("unheard-of", "hidden@mail.test", "hidden@mail.test"),
+        ] {
+            for language in Language::ALL {
+                let said = said(language, key, wanted, found).unwrap_or_default();
+                assert!(!said.contains("hidden") && !said.contains("秘密の言葉"), "{key}: {said}");
+            }
+        }
+    }
 }
