@@ -151,32 +151,22 @@ fn read_rule(
 ) -> Option<Rule> {
     let known: Vec<&str> = keys::RULE.iter().map(|(name, ..)| *name).collect();
     table.refuse_unknown(&known, problems);
-    let missing = |key: &str, help: &str| table.problem(format!("the rule has no `{key}`")).with_help(help);
-    let id = match table.get("id") {
-        Some(entry) => read_id(entry, before).map_err(|problem| problems.push(problem)).ok(),
-        None => {
-            problems.push(missing("id", "give it a name that stays: id = \"visible-addresses\""));
-            None
+    for (key, help) in [
+        ("id", "give it a name that stays: id = \"visible-addresses\""),
+        ("when", "say when it applies: when = { visible_external = \">= 10\" }"),
+        ("then", "say what happens: then = { hold = \"sender\" }"),
+    ] {
+        if table.get(key).is_none() {
+            problems.push(table.problem(format!("the rule has no `{key}`")).with_help(help));
         }
-    };
+    }
+    let id = table.get("id").and_then(|entry| read_id(entry, before).map_err(|problem| problems.push(problem)).ok());
     let title = table.get("title").map(|entry| read_title(entry).map_err(|problem| problems.push(problem)));
     let mode = choice(table, "mode", &["off", "observe", "enforce"], problems).unwrap_or(Mode::Enforce);
     let scope = choice(table, "scope", &["mail", "recipient"], problems).unwrap_or(Scope::Mail);
-    let when = match table.get("when") {
-        Some(entry) => reader.conditions(entry.value),
-        None => {
-            problems.push(missing("when", "say when it applies: when = { visible_external = \">= 10\" }"));
-            None
-        }
-    };
+    let when = table.get("when").and_then(|entry| reader.conditions(entry.value));
     let unless = table.get("unless").map(|entry| reader.conditions(entry.value));
-    let then = match table.get("then") {
-        Some(entry) => then::read(entry.value, reader.lists, problems, warnings),
-        None => {
-            problems.push(missing("then", "say what happens: then = { hold = \"sender\" }"));
-            None
-        }
-    };
+    let then = table.get("then").and_then(|entry| then::read(entry.value, reader.lists, problems, warnings));
     let (id, span) = id?;
     let title = match title {
         Some(title) => title.ok()?,

@@ -87,7 +87,7 @@ impl<'d> Table<'d> {
     }
 }
 
-impl<'d> Entry<'d> {
+impl Entry<'_> {
     /// A problem at the key.
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::error(self.source, self.key_span.clone(), message)

@@ -51,7 +51,9 @@ fn lists(set: &RuleSet, warnings: &mut Vec<Problem>) {
         if !list.is_used() {
             let problem = warn(format!("the list `{name}` is not used"));
             warnings.push(problem.with_help(format!("rules use it as \"@{name}\"")));
-        } else if list.entries.is_empty() {
+        } else if list.entries.is_empty()
+            && !set.warnings.iter().any(|known| known.span() == list.span && known.file() == list.source.file())
+        {
             warnings.push(warn(format!("the list `{name}` has no entries")));
         }
     }

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::Regex;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
@@ -297,13 +298,13 @@ fn compose(table: &Table<'_>) -> Read<(Envelope, Vec<u8>)> {
         const BOUNDARY: &str = "=_example_boundary";
         field(&mut out, "Content-Type", &format!("multipart/mixed; boundary=\"{BOUNDARY}\""));
         out.push_str("\r\n");
-        out.push_str(&format!("--{BOUNDARY}\r\n"));
+        let _ = write!(out, "--{BOUNDARY}\r\n");
         part(&mut out, "text/plain; charset=utf-8", None, body.as_bytes());
         for (name, content) in &attachments {
-            out.push_str(&format!("--{BOUNDARY}\r\n"));
+            let _ = write!(out, "--{BOUNDARY}\r\n");
             part(&mut out, "application/octet-stream", Some(name), content.as_bytes());
         }
-        out.push_str(&format!("--{BOUNDARY}--\r\n"));
+        let _ = write!(out, "--{BOUNDARY}--\r\n");
     }
     let mut envelope = envelope(Some(Address::new(from)), to.into_iter().chain(cc).chain(bcc));
     envelope.client.login = text("login")?.map(str::to_owned);
@@ -330,7 +331,10 @@ fn part(out: &mut String, kind: &str, name: Option<&str>, content: &[u8]) {
     field(out, "Content-Type", kind);
     if let Some(name) = name {
         // RFC 2231 4: charset, language, percent-encoded octets.
-        let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = name.bytes().fold(String::new(), |mut encoded, byte| {
+            let _ = write!(encoded, "%{byte:02X}");
+            encoded
+        });
         field(out, "Content-Disposition", &format!("attachment; filename*=utf-8''{encoded}"));
     }
     field(out, "Content-Transfer-Encoding", "base64");

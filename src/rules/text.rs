@@ -2,7 +2,7 @@
 //! It refuses look-around and back-references (the engine is linear in time) and patterns that compile to more than 4 MiB.
 
 use regex::{Regex, RegexBuilder};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassBytesRange, ClassUnicodeRange, Hir, HirKind};
 use std::fmt::Write as _;
 use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
@@ -179,8 +179,8 @@ fn required_literal(hir: &Hir) -> usize {
 
 fn is_small(class: &Class) -> bool {
     match class {
-        Class::Unicode(class) => class.iter().map(|range| range.len()).sum::<usize>() <= 3,
-        Class::Bytes(class) => class.iter().map(|range| range.len()).sum::<usize>() <= 3,
+        Class::Unicode(class) => class.iter().map(ClassUnicodeRange::len).sum::<usize>() <= 3,
+        Class::Bytes(class) => class.iter().map(ClassBytesRange::len).sum::<usize>() <= 3,
     }
 }
 

@@ -122,7 +122,7 @@ impl<'d> Outcomes<'_, 'd> {
             Rewriting::Individual => Outcome::Individual,
         }));
         let delay_ms = self.optional("delay", |_, value| duration(value));
-        let internal_now = self.optional("internal", Self::internal).unwrap_or(false);
+        let internal_now = self.optional("internal", |_, value| internal_now(value)).unwrap_or(false);
         let block_by_notice = self.optional("block", |_, value| match (value.as_flag(), value.as_string()) {
             (Some(true), _) | (_, Some("reply")) => Ok(false),
             (_, Some("notice")) => Ok(true),
@@ -181,14 +181,6 @@ impl<'d> Outcomes<'_, 'd> {
         if individual { Some(Rewriting::Individual) } else { bcc.then_some(Rewriting::Bcc) }
     }
 
-    fn internal(&mut self, value: Value<'d>) -> Read<bool> {
-        match value.string()? {
-            "now" => Ok(true),
-            "wait" => Ok(false),
-            _ => Err(value.problem("write internal = \"now\" or \"wait\"")),
-        }
-    }
-
     fn hold(&mut self, delay_ms: Option<u64>) -> Option<HoldTerms> {
         let Some(value) = self.value("hold") else {
             return delay_ms.map(|expires_ms| HoldTerms {
@@ -223,12 +215,7 @@ impl<'d> Outcomes<'_, 'd> {
             let people = self.people(entry.value, &[]);
             approvers = self.keep(people)?;
             if approvers.is_empty() {
-                let warning = Problem::warning(
-                    entry.value.source(),
-                    entry.value.span(),
-                    "no approver is named: an administrator must decide",
-                );
-                self.warnings.push(warning.with_help("put addresses into the list"));
+                self.warnings.extend(self.empty_lists(entry.value));
                 decider = Decider::Admin;
             }
         }
@@ -244,6 +231,20 @@ impl<'d> Outcomes<'_, 'd> {
         let expires_ms = self.optional("expires", |_, value| duration(value)).unwrap_or(own);
         let repairs = self.optional("repairs", |_, value| repairs(value)).unwrap_or_else(|| default_repairs(decider));
         Some(HoldTerms { decider, repairs, approvers, approvals, escalate, expires_ms, on_expiry })
+    }
+
+    /// Warnings at the lists of approvers, all of which are empty.
+    fn empty_lists(&self, value: Value<'d>) -> Vec<Problem> {
+        let values = value.one_or_many().unwrap_or_default();
+        let names = values.into_iter().filter_map(Value::as_string).filter_map(|text| text.strip_prefix('@'));
+        names
+            .filter_map(|name| Some((name, self.lists.get(name)?)))
+            .map(|(name, list)| {
+                let message =
+                    format!("the list `{name}` has no entries: an administrator decides instead of an approver");
+                Problem::warning(&list.source, list.span.clone(), message)
+            })
+            .collect()
     }
 
     fn approvals(&mut self, approvers: usize) -> u32 {
@@ -341,6 +342,14 @@ impl<'d> Outcomes<'_, 'd> {
 
 fn duration(value: Value<'_>) -> Read<u64> {
     duration_ms(value.string()?).map_err(|message| value.problem(message))
+}
+
+fn internal_now(value: Value<'_>) -> Read<bool> {
+    match value.string()? {
+        "now" => Ok(true),
+        "wait" => Ok(false),
+        _ => Err(value.problem("write internal = \"now\" or \"wait\"")),
+    }
 }
 
 fn on_expiry(value: Value<'_>) -> Read<OnExpiry> {

@@ -97,7 +97,7 @@ impl<'f> View<'f> {
             Test::ConfidentialMark(patterns) => {
                 facts.confidential.as_ref().is_some_and(|mark| any_match(patterns, mark, &fold(mark)))
             }
-            Test::Window(windows) => windows.iter().any(|(query, comparison)| comparison.holds(self.window(query))),
+            Test::Window(windows) => windows.iter().any(|(query, comparison)| comparison.holds(self.window(*query))),
             Test::MailKind(kinds) => kinds.iter().any(|kind| facts.mail_kind.contains(kind)),
             Test::Time(times) => times.iter().any(|time| time.holds(facts.time)),
         }
@@ -179,7 +179,7 @@ impl<'f> View<'f> {
     }
 
     /// The sum of a window; a mail alone is its own sum, where no store keeps one (`scan`).
-    fn window(&self, query: &super::window::WindowQuery) -> u64 {
+    fn window(&self, query: super::window::WindowQuery) -> u64 {
         let own = query.contribution(self.classes, self.facts);
         self.facts.windows.get(&query.key()).map_or(own, |sum| own.max(*sum))
     }
@@ -222,7 +222,7 @@ impl<'f> View<'f> {
                 joined_or(reasons, "no")
             }
             Test::Window(windows) => {
-                let sums: Vec<String> = windows.iter().map(|(query, _)| self.window(query).to_string()).collect();
+                let sums: Vec<String> = windows.iter().map(|(query, _)| self.window(*query).to_string()).collect();
                 sums.join(" | ")
             }
             Test::MailKind(_) => {

@@ -129,29 +129,12 @@ impl<'l> Reader<'l> {
         }
         for item in &items {
             if !is_known(&item.key) {
-                let problem = self.unknown(item);
+                let problem = unknown(item);
                 self.problems.push(problem);
             }
         }
         items.retain(|item| is_known(&item.key));
         items
-    }
-
-    fn unknown(&self, item: &Item<'_>) -> Problem {
-        let message = format!("unknown condition `{}`", item.key);
-        let problem = Problem::error(item.entry.value.source(), item.span.clone(), message);
-        let kind = item.key.strip_prefix("data.");
-        if let Some(right) = kind.and_then(|kind| nearest(kind, keys::data_words().iter().map(String::as_str))) {
-            return problem.with_help(format!("did you mean `data.{right}`?"));
-        }
-        if kind.is_some() {
-            return problem.with_help(format!("known kinds: {}", keys::data_words().join(", ")));
-        }
-        let names = keys::CONDITIONS.iter().map(|key| key.name).filter(|name| !name.contains(char::is_uppercase));
-        match nearest(&item.key, names) {
-            Some(right) => problem.with_help(format!("did you mean `{right}`?")),
-            None => problem.with_help("all conditions: sekisho rules reference"),
-        }
     }
 
     fn test(&mut self, item: &Item<'_>, confidence: Confidence, except: &[String]) -> Option<Test> {
@@ -410,6 +393,23 @@ impl<'l> Reader<'l> {
             let key = "attachment".to_owned();
             Condition::Leaf(Leaf { key, wanted: wanted.join(", "), test: Test::Attachments(Box::new(test)) })
         })
+    }
+}
+
+fn unknown(item: &Item<'_>) -> Problem {
+    let message = format!("unknown condition `{}`", item.key);
+    let problem = Problem::error(item.entry.value.source(), item.span.clone(), message);
+    let kind = item.key.strip_prefix("data.");
+    if let Some(right) = kind.and_then(|kind| nearest(kind, keys::data_words().iter().map(String::as_str))) {
+        return problem.with_help(format!("did you mean `data.{right}`?"));
+    }
+    if kind.is_some() {
+        return problem.with_help(format!("known kinds: {}", keys::data_words().join(", ")));
+    }
+    let names = keys::CONDITIONS.iter().map(|key| key.name).filter(|name| !name.contains(char::is_uppercase));
+    match nearest(&item.key, names) {
+        Some(right) => problem.with_help(format!("did you mean `{right}`?")),
+        None => problem.with_help("all conditions: sekisho rules reference"),
     }
 }
 
