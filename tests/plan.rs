@@ -28,7 +28,7 @@ fn facts(raw: &[u8]) -> Facts {
 }
 
 fn rendered(raw: &str, change: &Change) -> String {
-    String::from_utf8(plan::render(&Bytes::from(raw.to_owned()), change).concat()).unwrap()
+    String::from_utf8_lossy(&plan::render(&Bytes::from(raw.to_owned()), change).concat()).into_owned()
 }
 
 fn remove(raw: &str) -> String {

@@ -102,8 +102,8 @@ pub(super) fn decode(bytes: &[u8]) -> Reading {
             }
             _ => match set {
                 Set::Ascii | Set::Kana => euc.push(byte),
-                Set::Double | Set::Supplement | Set::Foreign { .. } => match bytes.get(at + 1) {
-                    Some(&second @ 0x21..=0x7E) => {
+                Set::Double | Set::Supplement | Set::Foreign { .. } => {
+                    if let Some(&second @ 0x21..=0x7E) = bytes.get(at + 1) {
                         match set {
                             Set::Double => euc.extend([byte | 0x80, second | 0x80]),
                             Set::Supplement => euc.extend([0x8F, byte | 0x80, second | 0x80]),
@@ -113,12 +113,11 @@ pub(super) fn decode(bytes: &[u8]) -> Reading {
                             }
                         }
                         at += 1;
-                    }
-                    _ => {
+                    } else {
                         euc.push(byte);
                         damaged = true;
                     }
-                },
+                }
             },
         }
         at += 1;
