@@ -2,23 +2,25 @@
 //! It refuses to die of one failure: each chore says what failed and goes on.
 
 use super::letters;
+use crate::address::{Address, DomainSet};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::console::Health;
 use crate::hold::Desk;
 use crate::listen::Shared;
 use crate::listen::tls::Certificate;
+use crate::notice::{Author, Language, Voice};
 use crate::notice::link::LinkKey;
 use crate::outbox::Outbox;
 use crate::pipeline::Metrics;
 use crate::relay::Relay;
 use crate::reload::{self, Fingerprint};
 use crate::rules::RuleSet;
+use crate::rules::verdict::Bilingual;
 use crate::store::{Retention, Store};
 use crate::worker::Pool;
 use arc_swap::ArcSwap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,8 @@ const WATCH: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(1);
 /// How often expiry and escalation are looked at.
 const EXPIRY: Duration = Duration::from_secs(5);
+/// How often the state for operators is looked at.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often old rows are removed.
 const PURGE: Duration = Duration::from_secs(3_600);
 
@@ -45,14 +49,19 @@ pub(super) struct Chores {
     pub(super) outbox: Outbox,
     pub(super) desk: Arc<Desk>,
     pub(super) key: LinkKey,
+    pub(super) author: Author,
     pub(super) bell: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
+    /// Why the guard is not well, as of the last look.
+    pub(super) unwell: Mutex<Vec<String>>,
     pub(super) stopping: CancellationToken,
 }
 
 impl Chores {
     /// Starts all of them.
-    pub(super) fn start(self: &Arc<Self>, tasks: &TaskTracker) {
+    pub(super) fn start(self: &Arc<Self>, tasks: &TaskTracker, shared: &Arc<Shared>) {
+        let (all, shared) = (Arc::clone(self), Arc::clone(shared));
+        tasks.spawn(async move { all.every(LOOK, async |chores| chores.look_around(&shared).await).await });
         let all = Arc::clone(self);
         tasks.spawn(async move { all.deliver().await });
         let all = Arc::clone(self);
@@ -99,7 +108,7 @@ impl Chores {
     }
 
     async fn letters(&self) {
-        let voice = letters::voice(&self.config, &self.rules.load(), &self.key, self.clock.zone());
+        let voice = self.voice();
         match letters::write_due(&self.store, &voice, self.clock.now_ms()).await {
             Ok(0) => {}
             Ok(_) => self.bell.notify_one(),
@@ -116,7 +125,14 @@ impl Chores {
     }
 
     async fn purge(&self) {
-        let keep = Retention { decided_ms: self.config.keep_decided_ms, audit_ms: self.config.keep_audit_ms, ..Retention::default() };
+        // History must outlive the longest window that any rule asks for.
+        let history_ms = u64::from(self.rules.load().longest_window_hours()).max(24 * 31).saturating_mul(2 * 3_600_000);
+        let keep = Retention {
+            decided_ms: self.config.keep_decided_ms,
+            audit_ms: self.config.keep_audit_ms,
+            history_ms,
+            contacts_ms: self.config.keep_audit_ms,
+        };
         if let Err(error) = self.store.purge(self.clock.now_ms(), &keep).await {
             tracing::error!("failed to {error}");
         }
@@ -170,42 +186,40 @@ impl Chores {
     }
 
     /// How the page speaks.
-    pub(super) fn voice(&self) -> crate::notice::Voice {
-        letters::voice(&self.config, &self.rules.load(), &self.key, self.clock.zone())
+    pub(super) fn voice(&self) -> Voice {
+        let languages = self.config.notice.languages.iter();
+        Voice {
+            author: self.author.clone(),
+            base_url: self.config.console.as_ref().map(|console| console.url.clone()).unwrap_or_default(),
+            languages: languages.map(|word| if word == "ja" { Language::Ja } else { Language::En }).collect(),
+            zone: self.clock.zone().clone(),
+            internal: DomainSet::new(self.rules.load().internal_patterns()),
+            contact: Bilingual::default(),
+            admins: self.config.notice.admins.iter().map(|admin| Address::new(admin)).collect(),
+            key: self.key.clone(),
+        }
     }
 
-    /// What `/healthz` says: the store answers, the rules are loaded, the upstream is reachable.
-    pub(super) fn health(self: &Arc<Self>) -> Health {
-        let chores = Arc::clone(self);
-        Arc::new(move || {
-            let chores = Arc::clone(&chores);
-            Box::pin(async move {
-                let mut reasons = Vec::new();
-                if let Err(error) = chores.store.outbox_depth(chores.clock.now_ms()).await {
-                    reasons.push(format!("failed to {error}"));
-                }
-                if !chores.relay.reachable().await {
-                    reasons.push("the mail server behind is not reachable".to_owned());
-                }
-                reasons
-            })
-        })
+    /// Asks the store and the upstream how they are; `/healthz` and `/metrics` tell the last answer.
+    async fn look_around(&self, shared: &Shared) {
+        let mut reasons = Vec::new();
+        match self.store.outbox_depth(self.clock.now_ms()).await {
+            Ok((all, due)) => {
+                self.metrics.outbox.set(i64::try_from(all).unwrap_or(i64::MAX));
+                self.metrics.outbox_due.set(i64::try_from(due).unwrap_or(i64::MAX));
+            }
+            Err(error) => reasons.push(format!("failed to {error}")),
+        }
+        if !self.relay.reachable().await {
+            reasons.push("the mail server behind is not reachable".to_owned());
+        }
+        self.metrics.connections.set(i64::try_from(shared.connections()).unwrap_or(i64::MAX));
+        self.metrics.inspection_failures.set(i64::try_from(self.workers.failures()).unwrap_or(i64::MAX));
+        *self.unwell.lock().unwrap_or_else(PoisonError::into_inner) = reasons;
     }
 
-    /// What `/metrics` says.
-    pub(super) fn metrics_text(self: &Arc<Self>, shared: &Arc<Shared>) -> crate::console::Text {
-        let (chores, shared) = (Arc::clone(self), Arc::clone(shared));
-        Arc::new(move || {
-            let (chores, shared) = (Arc::clone(&chores), Arc::clone(&shared));
-            Box::pin(async move {
-                if let Ok((all, due)) = chores.store.outbox_depth(chores.clock.now_ms()).await {
-                    chores.metrics.outbox.set(i64::try_from(all).unwrap_or(i64::MAX));
-                    chores.metrics.outbox_due.set(i64::try_from(due).unwrap_or(i64::MAX));
-                }
-                chores.metrics.connections.set(i64::try_from(shared.connections()).unwrap_or(i64::MAX));
-                chores.metrics.inspection_failures.set(i64::try_from(chores.workers.failures()).unwrap_or(i64::MAX));
-                chores.metrics.text()
-            })
-        })
+    /// Why the guard is not well; nothing when it is.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        self.unwell.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

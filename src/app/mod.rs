@@ -14,6 +14,7 @@ use crate::hold::Desk;
 use crate::listen::tls::{Certificate, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
+use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
 use crate::plan;
@@ -30,7 +31,7 @@ use jiff::tz::TimeZone;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -59,6 +60,8 @@ pub enum StartError {
     Bind { at: SocketAddr, cause: io::Error },
     #[error("use the time zone {0}")]
     Zone(String),
+    #[error("write notices from {0}")]
+    Author(Address),
     #[error("find the program's own file: {0}")]
     Program(io::Error),
 }
@@ -133,6 +136,8 @@ impl App {
             Arc::new(move |address: &Address| rules.load().is_internal(address))
         };
         let desk = Arc::new(Desk::new(Arc::clone(&store), internal, plan::copies));
+        let author = Author::new("sekisho", config.notice.from.as_str())
+            .map_err(|_| StartError::Author(config.notice.from.clone()))?;
         let key = LinkKey::new(&store.derived_key("notice links"));
         let reporter = Reporter {
             hostname: config.hostname.clone(),
@@ -144,7 +149,6 @@ impl App {
             clock: clock.clone(),
             limits: config.limits.clone(),
             settle_ms: config.notice.settle_ms,
-            admins: config.notice.admins.iter().map(|admin| Address::new(admin)).collect(),
             rules: Arc::clone(&rules),
             workers: Arc::clone(&workers),
             store: Arc::clone(&store),
@@ -177,20 +181,22 @@ impl App {
             outbox: Outbox::new(Arc::clone(&store), reporter, Patience::default(), plan::render, config.upstream.connections),
             desk: Arc::clone(&desk),
             key,
+            author,
             bell,
             metrics: Arc::clone(&metrics),
+            unwell: Mutex::default(),
             stopping: stopping.clone(),
         });
-        chores.start(&tasks);
+        chores.start(&tasks, &shared);
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
-                let clock = clock.clone();
+                let (clock, voice) = (clock.clone(), Arc::clone(&chores));
                 let router = console::router(console::ConsoleState {
                     desk,
-                    signer,
-                    now_ms: Arc::new(move || clock.now_ms()),
-                    settings: chores.page_settings(given),
+                    voice: Arc::new(move || Arc::new(voice.voice())),
+                    clock: Arc::new(move || clock.now_ms()),
+                    preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
                     (Some(certificate), true) => Some(certificate.server_config()?),
@@ -202,11 +208,20 @@ impl App {
             _ => None,
         };
         if let Some(socket) = status_socket {
-            let router = console::status_router(chores.health(&shared), chores.metrics_text(&shared));
+            let router = {
+                let (health, numbers) = (Arc::clone(&chores), Arc::clone(&metrics));
+                console::status_router(move || health.reasons(), move || numbers.text())
+            };
             tasks.spawn(tls::serve(socket, None, router, stopping.clone()));
         }
         tasks.close();
         Ok(Self { stopping, shared, tasks, store, relay, chores, listening, console })
+    }
+
+    /// What the guard keeps; for commands that run beside it in one process.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Loads rules and certificates anew, as on SIGHUP.

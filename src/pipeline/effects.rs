@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::mail::envelope::Recipient;
 use crate::outbox::{Disposition, Report, Reported, report};
 use crate::plan::{self, Change, Copy, Plan};
-use crate::rules::verdict::{Decider, HoldTerms, Outcome, Verdict};
+use crate::rules::verdict::{HoldTerms, Outcome, Verdict};
 use crate::smtp::reply::Reply;
 use crate::smtp::sender::{Fate, Transaction};
 use crate::store::{
@@ -59,7 +59,7 @@ impl Pipeline {
                     history: self.history_of(&case),
                     contacts: self.contacts_of(&case),
                     now_ms: case.now_ms,
-                    notices: self.rule_notices(&case, &verdict),
+                    notices: Self::notice(&case, &verdict, NoticeKind::Sent),
                 })
                 .await
         } else {
@@ -129,7 +129,7 @@ impl Pipeline {
             self.store.queue(letter).await?;
         }
         let copies = if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
-        let notices = self.rule_notices(case, verdict);
+        let notices = Self::notice(case, verdict, NoticeKind::Sent);
         self.store.queue(NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) }).await?;
         self.bell.notify_one();
         Ok(())
@@ -168,7 +168,7 @@ impl Pipeline {
     async fn queue(&self, case: Case, verdict: Verdict, copies: Vec<Copy>) -> Reply {
         let audit = self.audit(&case, &verdict, Event::Queued).count("copies", copies.len() as u64);
         let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-        let new = NewQueued { notices: self.rule_notices(&case, &verdict), ..self.queued(&case, body, copies, audit) };
+        let new = NewQueued { notices: Self::notice(&case, &verdict, NoticeKind::Sent), ..self.queued(&case, body, copies, audit) };
         match self.store.queue(new).await {
             Ok(()) => {
                 self.bell.notify_one();
@@ -185,7 +185,6 @@ impl Pipeline {
     async fn hold(&self, case: Case, verdict: Verdict, terms: HoldTerms, held: Vec<Recipient>, now: Vec<Copy>) -> Reply {
         let expires_ms = case.now_ms.saturating_add(terms.expires_ms);
         let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-        let notices = self.hold_notices(&case, &verdict, &terms);
         let new = NewHold {
             id: case.id.clone(),
             key: case.key.clone(),
@@ -202,7 +201,6 @@ impl Pipeline {
             expires_ms,
             settle_ms: self.settle_ms,
             history: self.history_of(&case),
-            notices,
             audit: vec![self.audit(&case, &verdict, Event::Held)],
         };
         match self.store.hold(new).await {
@@ -258,7 +256,7 @@ impl Pipeline {
         let record = Record {
             audit: vec![audit],
             now_ms: case.now_ms,
-            notices: self.rule_notices(&case, &verdict),
+            notices: Self::notice(&case, &verdict, NoticeKind::Refused),
             ..Record::default()
         };
         if let Err(error) = self.store.record(record).await {
@@ -271,10 +269,7 @@ impl Pipeline {
 
     /// Accepts, does not deliver, tells the sender.
     async fn discard(&self, case: Case, verdict: Verdict) -> Reply {
-        let mut notices = self.rule_notices(&case, &verdict);
-        if let Some(sender) = &case.envelope.sender {
-            notices.push(self.notice(&case, &verdict, NoticeKind::Blocked, sender.clone(), case.now_ms));
-        }
+        let notices = Self::notice(&case, &verdict, NoticeKind::Blocked);
         let audit = self.audit(&case, &verdict, Event::Discarded);
         match self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, notices, ..Record::default() }).await {
             Ok(()) => {
@@ -338,7 +333,11 @@ impl Pipeline {
         })
     }
 
-    fn notice(&self, case: &Case, verdict: &Verdict, kind: NoticeKind, to: Address, due_ms: u64) -> NewNotice {
+    /// A notice about a mail that is not held, when the verdict names anybody to tell, or the sender must be told.
+    fn notice(case: &Case, verdict: &Verdict, kind: NoticeKind) -> Vec<NewNotice> {
+        if verdict.notify.is_empty() && kind != NoticeKind::Blocked {
+            return Vec::new();
+        }
         let about = About {
             sender: case.envelope.sender.clone(),
             facts: case.facts.clone(),
@@ -346,30 +345,7 @@ impl Pipeline {
             verdict: verdict.clone(),
             created_ms: case.now_ms,
         };
-        NewNotice { mail: case.id.clone(), kind, to, about: Some(about), due_ms }
-    }
-
-    /// Those whom `notify` of a rule names, about a mail that is not held.
-    fn rule_notices(&self, case: &Case, verdict: &Verdict) -> Vec<NewNotice> {
-        self.told_by_rules(case, verdict)
-            .map(|to| self.notice(case, verdict, NoticeKind::RuleNotify, to, case.now_ms))
-            .collect()
-    }
-
-    /// Those whom rules name, and administrators when only they may decide; sender and approvers are the store's to tell.
-    fn hold_notices(&self, case: &Case, verdict: &Verdict, terms: &HoldTerms) -> Vec<NewNotice> {
-        let due_ms = case.now_ms.saturating_add(self.settle_ms);
-        let mut told: Vec<Address> = self.told_by_rules(case, verdict).collect();
-        if terms.decider == Decider::Admin {
-            told.extend(self.admins.iter().cloned());
-        }
-        let plain = |to| NewNotice { mail: case.id.clone(), kind: NoticeKind::RuleNotify, to, about: None, due_ms };
-        told.into_iter().map(plain).collect()
-    }
-
-    fn told_by_rules<'a>(&self, case: &'a Case, verdict: &'a Verdict) -> impl Iterator<Item = Address> + use<'a> {
-        let sender = case.envelope.sender.as_ref();
-        verdict.notify.iter().filter_map(move |who| if who == "sender" { sender.cloned() } else { Some(Address::new(who)) })
+        vec![NewNotice::about(&case.id, kind, about, case.now_ms)]
     }
 
     /// The trace field of this hop (RFC 5321 4.4) in front of the mail. It names no recipient: a `for` clause would show a hidden one.

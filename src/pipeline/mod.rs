@@ -39,8 +39,6 @@ pub struct Pipeline {
     pub limits: Limits,
     /// Milliseconds to wait for late transactions before a notice goes out.
     pub settle_ms: u64,
-    /// Who is asked about mails only an administrator may release.
-    pub admins: Vec<Address>,
     pub rules: Arc<ArcSwap<RuleSet>>,
     pub workers: Arc<Pool>,
     pub store: Arc<Store>,
@@ -81,7 +79,6 @@ pub struct Parts {
     pub clock: Clock,
     pub limits: Limits,
     pub settle_ms: u64,
-    pub admins: Vec<Address>,
     pub rules: Arc<ArcSwap<RuleSet>>,
     pub workers: Arc<Pool>,
     pub store: Arc<Store>,
@@ -101,7 +98,6 @@ impl Pipeline {
             clock: parts.clock,
             limits: parts.limits,
             settle_ms: parts.settle_ms,
-            admins: parts.admins,
             rules: parts.rules,
             workers: parts.workers,
             store: parts.store,

@@ -13,6 +13,7 @@ pub mod classes;
 pub mod condition;
 pub mod number;
 mod set;
+pub mod shipped;
 pub mod text;
 pub mod window;
 // From facts to a verdict

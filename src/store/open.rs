@@ -96,6 +96,12 @@ impl Store {
         })
     }
 
+    /// A key for a purpose, the same as long as the store's key file is the same.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.secret.derive(purpose)
+    }
+
     /// Commits what was handed over, then closes; later calls fail with [`StoreError::Closed`].
     pub async fn close(&self) {
         self.writer.close().await;
