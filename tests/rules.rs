@@ -5,5 +5,7 @@
 mod language;
 #[path = "rules/refused.rs"]
 mod refused;
+#[path = "rules/shipped.rs"]
+mod shipped;
 #[path = "rules/verdicts.rs"]
 mod verdicts;

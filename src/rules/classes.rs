@@ -124,18 +124,22 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// Builds the classes; `list` gives the entries of the list of a name (`internal`, `partners`, `webmail`, `carrier`, `isp`, `disposable`).
+    /// Builds the classes; `list` gives the entries of the list of a name (`internal`, `partners`, `webmail`, `carrier`, `isp`, `disposable`, `well-known`).
+    /// Look-alikes are compared with the organisation's own domains, its partners', and the well-known ones; without a list `well-known`, with all free mail services, carriers and providers.
     #[must_use]
     pub fn new<'l>(list: impl Fn(&str) -> &'l [String]) -> Self {
         let set = |name: &str| DomainSet::new(list(name));
         let (internal, partners, webmail) = (set("internal"), set("partners"), set("webmail"));
         let (carrier, isp) = (set("carrier"), set("isp"));
         let mut known = Known::default();
-        for set in [&internal, &partners, &isp] {
-            set.domains().for_each(|domain| known.insert(domain, false));
+        let well_known = set("well-known");
+        let imitated: &[&DomainSet] = if well_known.is_empty() { &[&webmail, &carrier, &isp] } else { &[&well_known] };
+        for domain in imitated.iter().flat_map(|set| set.domains()) {
+            let provider = Domain::new(domain);
+            known.insert(domain, webmail.contains_domain(&provider) || carrier.contains_domain(&provider));
         }
-        for set in [&webmail, &carrier] {
-            set.domains().for_each(|domain| known.insert(domain, true));
+        for domain in internal.domains().chain(partners.domains()) {
+            known.insert(domain, false);
         }
         Self { internal, partners, webmail, carrier, isp, disposable: set("disposable"), known }
     }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The lists that make classes; rules name the class, not the list.
-pub(super) const CLASS_LISTS: [&str; 6] = ["internal", "partners", "webmail", "carrier", "isp", "disposable"];
+pub(super) const CLASS_LISTS: [&str; 7] =
+    ["internal", "partners", "webmail", "carrier", "isp", "disposable", "well-known"];
 
 /// One entry at its place.
 #[derive(Clone, Debug)]
@@ -222,7 +223,7 @@ mod tests {
     fn list_files_have_comments_and_places() {
         let entries = lines("l.txt", "\u{feff}# partners\n a.test  # main office\r\n\n*.b.test");
         let texts: Vec<_> = entries.iter().map(|entry| (entry.text.as_str(), entry.span.clone())).collect();
-        assert_eq!(texts, [("a.test", 15..21), ("*.b.test", 40..48)]);
+        assert_eq!(texts, [("a.test", 15..21), ("*.b.test", 39..47)]);
     }
 
     #[test]
