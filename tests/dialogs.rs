@@ -1,6 +1,12 @@
 //! Runs the SMTP protocol against scripts: `tests/dialogs/*.smtp` for the server side, tables and properties for both sides.
 //! It refuses a dialog whose first line does not say which clause or attack it is about, and one that asserts nothing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
+
+#[path = "dialogs/faults.rs"]
+mod faults;
+#[path = "dialogs/policy.rs"]
+mod policy;
 #[path = "dialogs/properties.rs"]
 mod properties;
 #[path = "dialogs/script.rs"]

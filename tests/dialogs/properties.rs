@@ -4,7 +4,7 @@
 use crate::script::settings;
 use bytes::Bytes;
 use proptest::prelude::*;
-use sekisho::mail::envelope::{Envelope, Recipient};
+use sekisho::mail::envelope::{Envelope, MailParameters, Recipient};
 use sekisho::smtp::receiver::{self, Receiver};
 use sekisho::smtp::reply::Reply;
 use sekisho::smtp::sender::{self, Fate, Sender, Tls, Transaction};
@@ -210,7 +210,7 @@ proptest! {
         let recipients: Vec<Recipient> = (0..count).map(|number| Recipient::new(&format!("r{number}@out.test"))).collect();
         let (_, received, fates) = relay(Transaction {
             sender: None,
-            parameters: Default::default(),
+            parameters: MailParameters::default(),
             recipients: recipients.clone(),
             data: vec![Bytes::from_static(b"Subject: x\r\n\r\n")],
         });
