@@ -204,7 +204,7 @@ impl<'b> Page<'b> {
     fn open(&mut self, tag: &Tag<'_>) {
         match tag.name.as_str() {
             "table" => self.grid.open_table(None),
-            "tr" if self.grid.in_table() => self.grid.close_row(1),
+            "tr" if self.grid.in_table() => self.grid.open_row(),
             "td" | "th" if self.grid.in_table() => {
                 let number = |name| attribute(tag, name).and_then(|value| value.trim().parse().ok()).unwrap_or(1);
                 self.grid.open_cell(number("colspan"), number("rowspan"));

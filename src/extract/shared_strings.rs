@@ -41,11 +41,13 @@ impl SharedStrings {
                 },
                 Ok(Event::Empty(element)) if element.local_name().as_ref() == "si" => strings.push(""),
                 Ok(Event::End(element)) => match element.local_name().as_ref() {
-                    "si" => strings.push(&unescaped(&current)),
-                    "rPh" => {
-                        phonetic = false;
-                        strings.phonetic.push('\n');
+                    "si" => {
+                        strings.push(&unescaped(&current));
+                        if !strings.phonetic.is_empty() && !strings.phonetic.ends_with('\n') {
+                            strings.phonetic.push('\n');
+                        }
                     }
+                    "rPh" => phonetic = false,
                     "t" => in_text = false,
                     _ => {}
                 },
