@@ -348,15 +348,14 @@ impl<'a> Iterator for Attributes<'a> {
             self.0 = behind;
             return Some((name, ""));
         };
-        let (value, behind) = match value.as_bytes().first() {
-            Some(quote @ (b'"' | b'\'')) => match memchr(*quote, &value.as_bytes()[1..]) {
+        let (value, behind) = if let Some(quote @ (b'"' | b'\'')) = value.as_bytes().first() {
+            match memchr(*quote, &value.as_bytes()[1..]) {
                 Some(close) => (&value[1..=close], &value[close + 2..]),
                 None => (&value[1..], ""),
-            },
-            _ => {
-                let end = memchr2(b' ', b'\n', value.as_bytes()).unwrap_or(value.len());
-                value.split_at(end)
             }
+        } else {
+            let end = memchr2(b' ', b'\n', value.as_bytes()).unwrap_or(value.len());
+            value.split_at(end)
         };
         self.0 = behind;
         Some((name, value))

@@ -36,7 +36,8 @@ impl NumberFormat {
 
     /// Reads a format code.
     pub(super) fn parse(code: &str) -> Self {
-        if code.eq_ignore_ascii_case("general") || code == "@" {
+        // `G/標準` is what Japanese editions call General.
+        if code.eq_ignore_ascii_case("general") || code == "@" || code.starts_with("G/") {
             return Self::General;
         }
         let mut sections = vec![Vec::new()];

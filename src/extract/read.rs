@@ -63,7 +63,7 @@ fn settled(kind: Kind, input: &PartInput<'_>) -> Kind {
     {
         return Kind::Eml;
     }
-    if declared == "text/html" || named("html") || named("htm") {
+    if declared == "text/html" && (input.role == Role::Body || kind != Kind::Csv) || named("html") || named("htm") {
         return Kind::Html;
     }
     if declared == "text/calendar" {

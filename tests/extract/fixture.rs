@@ -127,13 +127,13 @@ pub fn workbook_parts(sheets: &[(&str, &str, &str)]) -> Vec<(String, String)> {
     let mut parts = Vec::new();
     for (index, (name, state, content)) in sheets.iter().enumerate() {
         let number = index + 1;
-        list.push_str(&format!("<sheet name=\"{name}\" sheetId=\"{number}\" state=\"{state}\" r:id=\"rId{number}\"/>"));
-        links.push_str(&format!(
+        list.extend([format!("<sheet name=\"{name}\" sheetId=\"{number}\" state=\"{state}\" r:id=\"rId{number}\"/>")]);
+        links.extend([format!(
             "<Relationship Id=\"rId{number}\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet\" Target=\"worksheets/sheet{number}.xml\"/>"
-        ));
-        overrides.push_str(&format!(
+        )]);
+        overrides.extend([format!(
             "<Override PartName=\"/xl/worksheets/sheet{number}.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml\"/>"
-        ));
+        )]);
         parts.push((
             format!("xl/worksheets/sheet{number}.xml"),
             xml(&format!("<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData>{content}</worksheet>")),

@@ -87,7 +87,7 @@ fn costly_inputs_end_soon() {
 
 #[test]
 fn a_sheet_of_gaps_ends_within_its_budget() {
-    let rows = (1..=3_000).map(|row| format!("<row r='{row}'><c r='XFD{row}'><v>1</v></c></row>")).collect::<String>();
+    let rows = "<row><c r='XFD1'><v>1</v></c></row>".repeat(3_000);
     let bytes = package(&workbook_parts(&[("s", "visible", &format!("{rows}</sheetData>"))]));
     let limits = Limits { unpacked_bytes: 20 * 1024 * 1024, ..Limits::default() };
     let out = read_within(&limits, &attachment("gaps.xlsx", &bytes));
