@@ -70,15 +70,12 @@ fn octets(value: &[u8]) -> Vec<u8> {
     let mut at = 0;
     while let Some(byte) = value.get(at) {
         let hex = value.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        match (byte, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
-            (b'=', Some(octet)) => {
-                out.push(octet);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
+        if let (b'=', Some(octet)) = (byte, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            out.push(octet);
+            at += 3;
+        } else {
+            out.push(*byte);
+            at += 1;
         }
     }
     out

@@ -188,20 +188,17 @@ pub(super) fn rows_in_prose(text: &str, budget: &mut Budget) -> Option<Split> {
     let mut split = Split { prose: String::with_capacity(text.len()), table: Table::default(), complete: true };
     let last = rows.iter().rposition(Option::is_some).unwrap_or(0);
     for (index, line) in lines.iter().enumerate() {
-        match rows[index] {
-            Some(separator) => {
-                let taken = row(line.trim_end_matches('\r'), 0, separator, &mut split.table);
-                let cells = taken.map_or(0, |(_, cells)| cells);
-                if taken.is_none() || budget.take_bytes((cells + 1) * OVERHEAD).is_err() {
-                    split.complete = false;
-                    break;
-                }
+        if let Some(separator) = rows[index] {
+            let taken = row(line.trim_end_matches('\r'), 0, separator, &mut split.table);
+            let cells = taken.map_or(0, |(_, cells)| cells);
+            if taken.is_none() || budget.take_bytes((cells + 1) * OVERHEAD).is_err() {
+                split.complete = false;
+                break;
             }
-            None => {
-                split.prose.push_str(line);
-                if index < last {
-                    split.table.end_row();
-                }
+        } else {
+            split.prose.push_str(line);
+            if index < last {
+                split.table.end_row();
             }
         }
         split.prose.push('\n');

@@ -150,8 +150,11 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 /// Is it of a kind that chance does not make? Kinds told by two bytes alone do not count.
 fn is_file(bytes: &[u8]) -> bool {
     let kind = kind::of(bytes).kind;
-    !matches!(kind, Kind::Binary | Kind::Empty | Kind::Audio | Kind::Arj | Kind::Pgp | Kind::Lzh | Kind::P7s)
-        && !(kind == Kind::Doc && bytes.len() >= 2 && bytes[1] == 0xA5)
+    match kind {
+        Kind::Binary | Kind::Empty | Kind::Audio | Kind::Arj | Kind::Pgp | Kind::Lzh | Kind::P7s => false,
+        Kind::Doc => bytes.get(1) != Some(&0xA5),
+        _ => true,
+    }
 }
 
 /// Files between `begin 644 name` and `end` (POSIX uuencode).
@@ -231,9 +234,8 @@ mod tests {
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(found[0].bytes, csv.as_bytes());
         }
-        let hashes = (0..20_u64)
-            .map(|n| format!("{:064x}\n", u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)))
-            .collect::<String>();
+        let hash = |n: u128| format!("{:064x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835));
+        let hashes = (0..20).map(hash).collect::<Vec<_>>().join("\n");
         assert!(find(&hashes).is_empty());
         assert!(find("This is ordinary prose without any blob. ".repeat(50).as_str()).is_empty());
     }

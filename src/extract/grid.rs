@@ -22,6 +22,7 @@ struct Open {
     name: Option<String>,
     table: Table,
     cell: Option<String>,
+    in_row: bool,
     /// Cells, empty ones included, of the current row.
     columns: usize,
     /// Filled cells of the current row.
@@ -107,6 +108,16 @@ impl<'b> Grid<'b> {
         }
     }
 
+    /// Begins a row, which ends the one before it if that was not ended.
+    pub(super) fn open_row(&mut self) {
+        if self.open.last().is_some_and(|open| open.in_row) {
+            self.close_row(1);
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.in_row = true;
+        }
+    }
+
     /// Begins a cell that covers so many columns and rows.
     pub(super) fn open_cell(&mut self, columns: usize, rows: usize) {
         self.close_cell(1);
@@ -188,6 +199,7 @@ impl<'b> Grid<'b> {
             return;
         }
         let Some(open) = self.open.last_mut() else { return };
+        open.in_row = false;
         let was_empty = open.columns == 0;
         if was_empty {
             open.empty_rows += 1;

@@ -204,7 +204,7 @@ impl<'b> Page<'b> {
     fn open(&mut self, tag: &Tag<'_>) {
         match tag.name.as_str() {
             "table" => self.grid.open_table(None),
-            "tr" if self.grid.in_table() => self.grid.close_row(1),
+            "tr" if self.grid.in_table() => self.grid.open_row(),
             "td" | "th" if self.grid.in_table() => {
                 let number = |name| attribute(tag, name).and_then(|value| value.trim().parse().ok()).unwrap_or(1);
                 self.grid.open_cell(number("colspan"), number("rowspan"));
@@ -348,15 +348,14 @@ impl<'a> Iterator for Attributes<'a> {
             self.0 = behind;
             return Some((name, ""));
         };
-        let (value, behind) = match value.as_bytes().first() {
-            Some(quote @ (b'"' | b'\'')) => match memchr(*quote, &value.as_bytes()[1..]) {
+        let (value, behind) = if let Some(quote @ (b'"' | b'\'')) = value.as_bytes().first() {
+            match memchr(*quote, &value.as_bytes()[1..]) {
                 Some(close) => (&value[1..=close], &value[close + 2..]),
                 None => (&value[1..], ""),
-            },
-            _ => {
-                let end = memchr2(b' ', b'\n', value.as_bytes()).unwrap_or(value.len());
-                value.split_at(end)
             }
+        } else {
+            let end = memchr2(b' ', b'\n', value.as_bytes()).unwrap_or(value.len());
+            value.split_at(end)
         };
         self.0 = behind;
         Some((name, value))

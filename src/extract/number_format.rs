@@ -36,7 +36,8 @@ impl NumberFormat {
 
     /// Reads a format code.
     pub(super) fn parse(code: &str) -> Self {
-        if code.eq_ignore_ascii_case("general") || code == "@" {
+        // `G/標準` is what Japanese editions call General.
+        if code.eq_ignore_ascii_case("general") || code == "@" || code.starts_with("G/") {
             return Self::General;
         }
         let mut sections = vec![Vec::new()];
@@ -91,6 +92,17 @@ impl NumberFormat {
             }
         }
         sections.truncate(3);
+        for section in &mut sections {
+            // Behind a `0` every place is shown.
+            let mut padded = false;
+            for place in section {
+                match place {
+                    Place::Digit { pad: Some(_) } => padded = true,
+                    Place::Digit { pad } if padded => *pad = Some('0'),
+                    _ => {}
+                }
+            }
+        }
         let has_digits =
             sections.iter().any(|section| section.iter().any(|place| matches!(place, Place::Digit { .. })));
         if !plain || grouped || !has_digits { Self::General } else { Self::Pattern(sections) }
@@ -232,7 +244,7 @@ mod tests {
             ("General", "9.087654321E9", "9087654321"),
             ("General", "0.10000000000000001", "0.1"),
             ("General", "1.1000000000000001", "1.1"),
-            ("0##########", "9087654321", "9087654321"),
+            ("0##########", "9087654321", "09087654321"),
             ("00000000000", "9087654321", "09087654321"),
             ("000\\-0000\\-0000", "9087654321", "090-8765-4321"),
             ("000\"-\"0000", "1000001", "100-0001"),

@@ -175,14 +175,13 @@ fn data(path: &str, name: &str, index: usize, listing: &mut Listing<'_>, budget:
     let found = kind::of(&content);
     let lower = name.to_lowercase();
     let own = match found.kind {
-        Kind::Empty => true,
+        Kind::Empty | Kind::Font => true,
         // The macro project is reported as such on the document itself.
         Kind::Cfb | Kind::Doc | Kind::Xls => lower.ends_with("vbaproject.bin"),
         Kind::Binary => {
-            ["printersettings", "/fonts/", "vbaproject", "activex"].iter().any(|own| lower.contains(own))
-                || lower.ends_with(".bin") && lower.contains("customproperty")
+            let own = ["printersettings", "/fonts/", "vbaproject", "activex", "customproperty"];
+            own.iter().any(|own| lower.contains(own))
         }
-        Kind::Font => true,
         Kind::Text => lower == "mimetype",
         kind if kind.is_image() => lower.contains("thumbnail") || image::is_small(kind, &content),
         _ => false,

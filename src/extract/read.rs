@@ -27,7 +27,8 @@ pub(super) fn part(input: &PartInput<'_>, budget: &mut Budget, out: &mut Extract
             });
         }
         content(found, input, budget, out);
-        if !found.kind.is_zip() && zip::has_trailing_archive(input.bytes) {
+        let may_trail = disguise::can_hide_an_archive(found.kind) || found.kind.is_program();
+        if may_trail && zip::has_trailing_archive(input.bytes) {
             zip::read(&input.path, input.bytes, budget, out);
         }
     });
@@ -62,7 +63,7 @@ fn settled(kind: Kind, input: &PartInput<'_>) -> Kind {
     {
         return Kind::Eml;
     }
-    if declared == "text/html" || named("html") || named("htm") {
+    if declared == "text/html" && (input.role == Role::Body || kind != Kind::Csv) || named("html") || named("htm") {
         return Kind::Html;
     }
     if declared == "text/calendar" {

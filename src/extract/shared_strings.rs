@@ -41,11 +41,13 @@ impl SharedStrings {
                 },
                 Ok(Event::Empty(element)) if element.local_name().as_ref() == "si" => strings.push(""),
                 Ok(Event::End(element)) => match element.local_name().as_ref() {
-                    "si" => strings.push(&unescaped(&current)),
-                    "rPh" => {
-                        phonetic = false;
-                        strings.phonetic.push('\n');
+                    "si" => {
+                        strings.push(&unescaped(&current));
+                        if !strings.phonetic.is_empty() && !strings.phonetic.ends_with('\n') {
+                            strings.phonetic.push('\n');
+                        }
                     }
+                    "rPh" => phonetic = false,
                     "t" => in_text = false,
                     _ => {}
                 },
@@ -116,15 +118,12 @@ pub(super) fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
     while let Some(at) = rest.find("_x") {
         out.push_str(&rest[..at]);
         let code = rest.get(at + 2..at + 6).filter(|_| rest.as_bytes().get(at + 6) == Some(&b'_'));
-        match code.and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32) {
-            Some(character) => {
-                out.push(character);
-                rest = &rest[at + 7..];
-            }
-            None => {
-                out.push_str("_x");
-                rest = &rest[at + 2..];
-            }
+        if let Some(character) = code.and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32) {
+            out.push(character);
+            rest = &rest[at + 7..];
+        } else {
+            out.push_str("_x");
+            rest = &rest[at + 2..];
         }
     }
     out.push_str(rest);

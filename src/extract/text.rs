@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn data_is_not_text() {
-        let noise: Vec<u8> = (0..4096_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> =
+            (0..4096_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
         assert!(!is_text(&noise));
         assert!(is_text(b"plain\n"));
     }

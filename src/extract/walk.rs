@@ -32,6 +32,7 @@ const NUMBERS: &[&str] = &[
     "Words",
     "col",
     "colOff",
+    "config-item",
     "created",
     "formatCode",
     "i4",
@@ -72,8 +73,15 @@ enum Part {
 
 /// Reads one part; the files encoded in its text are given back.
 pub(super) fn read(path: &str, role: Role, part: &str, budget: &mut Budget, out: &mut Extracted) -> Vec<Inside> {
-    let mut walk =
-        Walk { grid: Grid::new(budget), apart: String::new(), stack: Vec::new(), silent: 0, aside: 0, broken: false };
+    let mut walk = Walk {
+        grid: Grid::new(budget),
+        apart: String::new(),
+        stack: Vec::new(),
+        silent: 0,
+        aside: 0,
+        in_leaf: false,
+        broken: false,
+    };
     walk.walk(part);
     let (apart, broken) = (std::mem::take(&mut walk.apart), walk.broken);
     let inside = walk.grid.finish(path, role, out);
@@ -91,6 +99,8 @@ struct Walk<'b> {
     /// Open elements of formatting, and of text that stands apart.
     silent: usize,
     aside: usize,
+    /// The line belongs to one leaf and ends with it.
+    in_leaf: bool,
     broken: bool,
 }
 
@@ -104,16 +114,19 @@ impl Walk<'_> {
         while !self.grid.is_full() {
             match reader.read_event() {
                 Ok(Event::Start(element)) => {
+                    self.end_leaf();
                     let part = self.start(&element);
                     self.silent += usize::from(part == Part::Properties);
                     self.aside += usize::from(part == Part::Apart);
                     self.stack.push(part);
                 }
                 Ok(Event::Empty(element)) => {
+                    self.end_leaf();
                     let part = self.start(&element);
                     self.end(part);
                 }
                 Ok(Event::End(_)) => {
+                    self.end_leaf();
                     if let Some(part) = self.stack.pop() {
                         self.silent -= usize::from(part == Part::Properties);
                         self.aside -= usize::from(part == Part::Apart);
@@ -133,6 +146,12 @@ impl Walk<'_> {
                 }
                 Ok(_) => {}
             }
+        }
+    }
+
+    fn end_leaf(&mut self) {
+        if std::mem::take(&mut self.in_leaf) {
+            self.grid.line();
         }
     }
 
@@ -268,12 +287,14 @@ impl Walk<'_> {
             Some(Part::Number | Part::Properties) => {}
             Some(Part::Run) => self.grid.push(&text),
             // White space between elements is layout of the XML itself.
-            _ if text.trim().is_empty() => {}
+            _ if text.trim().is_empty() && !self.in_leaf => {}
             Some(Part::Block | Part::Inline) => self.grid.push_collapsed(&text),
             _ => {
-                self.grid.line();
+                if !self.in_leaf {
+                    self.grid.line();
+                }
+                self.in_leaf = true;
                 self.grid.push(&text);
-                self.grid.line();
             }
         }
     }
@@ -314,7 +335,7 @@ pub(super) fn attribute_text(element: &str, attribute: &str, raw: &str) -> Optio
         "author" => element == "comment",
         "location" => element == "hyperlink",
         "name" => {
-            matches!(element, "docPr" | "cNvPr" | "cacheField" | "tableColumn" | "docVar" | "sheet" | "table" | "label")
+            matches!(element, "cacheField" | "tableColumn" | "docVar" | "sheet" | "table" | "label")
         }
         "val" => matches!(
             element,
@@ -370,11 +391,11 @@ mod tests {
             ("<text:p>a<text:s/>b<text:span>c</text:span>\n d</text:p>", vec!["a bc d"]),
             (
                 "<wp:docPr id='1' name='図' descr='社外秘の図'/><wp:posOffset>123456789012</wp:posOffset>",
-                vec!["図\n社外秘の図"],
+                vec!["社外秘の図"],
             ),
             (
                 "<property name='MSIP_Label_1_Name'><vt:lpwstr>極秘</vt:lpwstr></property>",
-                vec!["MSIP_Label_1_Name: \n極秘"],
+                vec!["MSIP_Label_1_Name:\n極秘"],
             ),
             ("<a>x &amp; &#23665;</a>", vec!["x & 山"]),
         ] {

@@ -5,9 +5,9 @@ use super::kind::Kind;
 use super::read;
 use super::{Attachment, Content, Extracted, PartInput, Piece, Role, Why};
 use crate::limits::Budget;
-use ::zip::ZipArchive;
 use ::zip::read::{ZipReadOptions, read_zipfile_from_stream_with_options};
 use ::zip::result::ZipError;
+use ::zip::{CompressionMethod, ZipArchive};
 use memchr::memmem;
 use std::io::{Cursor, Read};
 
@@ -65,6 +65,10 @@ impl<'a> Listing<'a> {
 
     /// The content of an entry as a stream.
     pub(super) fn stream(&mut self, index: usize) -> Result<impl Read + '_, Why> {
+        let method = self.archive.by_index_data(index).map(|entry| entry.compression());
+        if !method.is_ok_and(|method| matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated)) {
+            return Err(Why::Unsupported);
+        }
         self.archive.by_index(index).map_err(|error| why(&error))
     }
 

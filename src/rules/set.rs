@@ -167,7 +167,7 @@ impl RuleSet {
 
     /// The known domain that was probably meant, when the address's own is a look-alike of it.
     #[must_use]
-    pub fn did_you_mean(&self, address: &Address) -> Option<&str> {
+    pub fn did_you_mean(&self, address: &Address) -> Option<String> {
         if self.classes.of(address).contains(Class::Lookalike) { self.classes.meant(address) } else { None }
     }
 }

@@ -65,6 +65,10 @@ impl Store {
         let write = pool(&url, 1, WRITER).await?;
         schema::migrate(&mut *write.acquire().await?).await?;
         check(&mut *write.acquire().await?).await?;
+        if options.role == Role::Server {
+            // What a predecessor left in the log is moved now and not within the first commit, for which a client waits.
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&write).await?;
+        }
         let read = pool(&url, READERS, READER).await?;
         let store = Self {
             read,

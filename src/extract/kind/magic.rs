@@ -79,9 +79,8 @@ pub(super) fn of(bytes: &[u8]) -> Option<Kind> {
     let at = |offset: usize, length: usize| bytes.get(offset..offset + length);
     match (at(0, 4), at(8, 4)) {
         (Some(b"RIFF"), Some(b"WEBP")) => return Some(Kind::Webp),
-        (Some(b"RIFF"), Some(b"WAVE")) => return Some(Kind::Audio),
+        (Some(b"RIFF"), Some(b"WAVE")) | (Some(b"FORM"), Some(b"AIFF" | b"AIFC")) => return Some(Kind::Audio),
         (Some(b"RIFF"), Some(_)) => return Some(Kind::Video),
-        (Some(b"FORM"), Some(b"AIFF" | b"AIFC")) => return Some(Kind::Audio),
         _ => {}
     }
     // ISO base media (ISO/IEC 14496-12): the brand tells pictures from sound and film.

@@ -74,6 +74,6 @@ pub(super) fn of(bytes: &[u8]) -> Found {
         Kind::Pptx if macros => Kind::Pptm,
         other => other,
     };
-    let basic = kind.is_package() && names.iter().any(|name| name.starts_with("basic/") && name.ends_with(".xml"));
+    let basic = kind.is_package() && names.iter().any(|name| name.starts_with("basic/"));
     Found { kind, encrypted: false, macros: macros || basic }
 }
