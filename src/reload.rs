@@ -35,7 +35,8 @@ pub fn load(folder: Option<&Path>, limits: &Limits) -> Result<RuleSet, RulesErro
     };
     let set = rules::compile(&sources).map_err(RulesError::Wrong)?;
     let inspector = Inspector::new(context(&set, limits));
-    let inspect = |envelope: &Envelope, mail: &[u8]| -> Facts { inspector.inspect(envelope, mail, Want::default()).facts };
+    let inspect =
+        |envelope: &Envelope, mail: &[u8]| -> Facts { inspector.inspect(envelope, mail, Want::default()).facts };
     let failures = rules::example::run(&set, &inspect);
     if failures.is_empty() {
         return Ok(set);

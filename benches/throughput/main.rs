@@ -31,17 +31,31 @@ fn main() -> io::Result<()> {
     let sink = runtime.block_on(Sink::start())?;
     let guard = Guard::start(sink.port)?;
     let postfix = if postfix::installed() {
-        Some(postfix::Postfix::start(sink.port, "default_process_limit = 200\nsmtp_destination_concurrency_limit = 50\n")?)
+        Some(postfix::Postfix::start(
+            sink.port,
+            "default_process_limit = 200\nsmtp_destination_concurrency_limit = 50\n",
+        )?)
     } else {
         None
     };
     let mut out = io::stdout().lock();
-    writeln!(out, "clean mails of 5 KB, one recipient; CPU is that of the relay alone (all its processes), not of client and sink")?;
+    writeln!(
+        out,
+        "clean mails of 5 KB, one recipient; CPU is that of the relay alone (all its processes), not of client and sink"
+    )?;
     header(&mut out)?;
     for (connections, mails) in [(1, 100 * scale), (20, 400 * scale), (100, 400 * scale)] {
         let job = Job { connections, mails, recipients: 1, bytes: 5 * 1024 };
         let direct = runtime.block_on(load::run(sink.port, &sink, &job))?;
-        print(&mut out, &Row { name: format!("{connections:>3} connections: straight to sink"), run: direct, cpu: 0.0, memory: None })?;
+        print(
+            &mut out,
+            &Row {
+                name: format!("{connections:>3} connections: straight to sink"),
+                run: direct,
+                cpu: 0.0,
+                memory: None,
+            },
+        )?;
         compare(&runtime, &mut out, &sink, &guard, postfix.as_ref(), &job, &format!("{connections:>3} connections"))?;
     }
     writeln!(out, "\none mail to 421 recipients (seconds a mail: 1 / mails per second)")?;
@@ -62,8 +76,12 @@ fn compare(
 ) -> io::Result<()> {
     let before = cpu_seconds(guard.pid());
     let run = runtime.block_on(load::run(guard.port, sink, job))?;
-    let sekisho =
-        Row { name: format!("{label}: sekisho"), run, cpu: cpu_seconds(guard.pid()) - before, memory: Some(resident_mebibytes(guard.pid())) };
+    let sekisho = Row {
+        name: format!("{label}: sekisho"),
+        run,
+        cpu: cpu_seconds(guard.pid()) - before,
+        memory: Some(resident_mebibytes(guard.pid())),
+    };
     print(out, &sekisho)?;
     if let Some((postfix, master)) = postfix.and_then(|postfix| Some((postfix, postfix.master()?))) {
         let before = cpu_seconds(master);
@@ -82,7 +100,11 @@ fn compare(
 }
 
 fn header(out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{:<36} {:>10} {:>12} {:>10} {:>10} {:>10}", "", "mails/s", "CPU ms/mail", "p50 ms", "p99 ms", "RSS MiB")
+    writeln!(
+        out,
+        "{:<36} {:>10} {:>12} {:>10} {:>10} {:>10}",
+        "", "mails/s", "CPU ms/mail", "p50 ms", "p99 ms", "RSS MiB"
+    )
 }
 
 fn print(out: &mut impl Write, row: &Row) -> io::Result<()> {

@@ -21,9 +21,12 @@ impl Guard {
         let dir = tempfile::tempdir()?;
         let port = crate::postfix::free_port()?;
         let config = dir.path().join("sekisho.toml");
-        fs::write(&config, format!(
-            "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:{port}\"\n[upstream]\nserver = \"127.0.0.1:{sink}\"\ntls = \"off\"\nconnections = 100\n[log]\nlevel = \"warn\"\n"
-        ))?;
+        fs::write(
+            &config,
+            format!(
+                "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:{port}\"\n[upstream]\nserver = \"127.0.0.1:{sink}\"\ntls = \"off\"\nconnections = 100\n[log]\nlevel = \"warn\"\n"
+            ),
+        )?;
         let child = Command::new(env!("CARGO_BIN_EXE_sekisho"))
             .args(["serve", "--config"])
             .arg(&config)

@@ -4,12 +4,12 @@
 use super::letters;
 use crate::address::{Address, DomainSet};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::hold::Desk;
 use crate::listen::Shared;
 use crate::listen::tls::Certificate;
-use crate::notice::{Author, Language, Voice};
 use crate::notice::link::LinkKey;
+use crate::notice::{Author, Language, Voice};
 use crate::outbox::Outbox;
 use crate::pipeline::Metrics;
 use crate::relay::Relay;
@@ -61,26 +61,48 @@ impl Chores {
     /// Starts all of them.
     pub(super) fn start(self: &Arc<Self>, tasks: &TaskTracker, shared: &Arc<Shared>) {
         let (all, shared) = (Arc::clone(self), Arc::clone(shared));
-        tasks.spawn(async move { all.every(LOOK, async |chores| chores.look_around(&shared).await).await });
+        tasks.spawn(async move {
+            while all.goes_on() {
+                all.look_around(&shared).await;
+                all.pause(LOOK).await;
+            }
+        });
         let all = Arc::clone(self);
         tasks.spawn(async move { all.deliver().await });
         let all = Arc::clone(self);
-        tasks.spawn(async move { all.every(POLL, async |chores| chores.letters().await).await });
+        tasks.spawn(async move {
+            while all.goes_on() {
+                all.letters().await;
+                all.pause(POLL).await;
+            }
+        });
         let all = Arc::clone(self);
-        tasks.spawn(async move { all.every(EXPIRY, async |chores| chores.expire().await).await });
+        tasks.spawn(async move {
+            while all.goes_on() {
+                all.expire().await;
+                all.pause(EXPIRY).await;
+            }
+        });
         let all = Arc::clone(self);
-        tasks.spawn(async move { all.every(PURGE, async |chores| chores.purge().await).await });
+        tasks.spawn(async move {
+            while all.goes_on() {
+                all.purge().await;
+                all.pause(PURGE).await;
+            }
+        });
         let all = Arc::clone(self);
         tasks.spawn(async move { all.watch().await });
     }
 
-    async fn every(&self, pause: Duration, chore: impl AsyncFn(&Self)) {
-        loop {
-            chore(self).await;
-            tokio::select! {
-                () = self.stopping.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+    fn goes_on(&self) -> bool {
+        !self.stopping.is_cancelled()
+    }
+
+    /// Waits, or returns at once when the guard stops.
+    async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
         }
     }
 

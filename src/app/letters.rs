@@ -7,7 +7,7 @@ use crate::mail::envelope::{MailParameters, Recipient};
 use crate::notice::errand::errands;
 use crate::notice::{self, About, Event, Voice};
 use crate::plan::{Change, Copy};
-use crate::store::{self, NewQueued, Notice, NoticeKind, State, Store, StoreError};
+use crate::store::{NewQueued, Notice, NoticeKind, State, Store, StoreError};
 
 /// How long a claimed notice is ours, in milliseconds.
 const LEASE_MS: u64 = 60_000;
@@ -33,9 +33,9 @@ async fn letters(store: &Store, voice: &Voice, row: &Notice, now_ms: u64) -> Res
         (NoticeKind::Held, _, Some(mail)) => Event::Held(mail),
         (NoticeKind::Escalated, _, Some(mail)) => Event::Escalated(mail, &row.asked),
         (NoticeKind::Decided, _, Some(mail)) => Event::Decided(mail),
-        (NoticeKind::Blocked, Some(about), _) => Event::Blocked(told(&row.mail, about)),
-        (NoticeKind::Sent, Some(about), _) => Event::Sent(told(&row.mail, about)),
-        (NoticeKind::Refused, Some(about), _) => Event::Refused(told(&row.mail, about)),
+        (NoticeKind::Blocked, Some(about), _) => Event::Blocked(About::passed(&row.mail, about)),
+        (NoticeKind::Sent, Some(about), _) => Event::Sent(About::passed(&row.mail, about)),
+        (NoticeKind::Refused, Some(about), _) => Event::Refused(About::passed(&row.mail, about)),
         _ => return Ok(Vec::new()),
     };
     let mut letters = Vec::new();
@@ -50,12 +50,6 @@ async fn letters(store: &Store, voice: &Voice, row: &Notice, now_ms: u64) -> Res
         }
     }
     Ok(letters)
-}
-
-fn told<'a>(mail: &'a MailId, about: &'a store::About) -> About<'a> {
-    let mut told = About::at_once(mail, &about.facts, &about.findings, &about.verdict);
-    told.received_ms = about.created_ms;
-    told
 }
 
 /// A letter as an outbox item: null reverse-path, so that nothing can answer it automatically (RFC 3834, RFC 5321 4.5.5).

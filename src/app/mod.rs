@@ -17,8 +17,8 @@ use crate::mail::charset;
 use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
-use crate::plan;
 use crate::pipeline::{Metrics, Parts, Pipeline};
+use crate::plan;
 use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
@@ -125,9 +125,8 @@ impl App {
             Some(at) => Some(bind(at, "status").await?),
             None => None,
         };
-        let store = Arc::new(
-            Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?,
-        );
+        let store =
+            Arc::new(Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?);
 
         let bell = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::new());
@@ -178,7 +177,13 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
-            outbox: Outbox::new(Arc::clone(&store), reporter, Patience::default(), plan::render, config.upstream.connections),
+            outbox: Outbox::new(
+                Arc::clone(&store),
+                reporter,
+                Patience::default(),
+                plan::render,
+                config.upstream.connections,
+            ),
             desk: Arc::clone(&desk),
             key,
             author,
@@ -295,8 +300,8 @@ fn relay_options(config: &Config) -> Result<relay::Options, StartError> {
     };
     let credentials = match &upstream.login {
         Some((user, file)) => {
-            let password = std::fs::read_to_string(file)
-                .map_err(|cause| StartError::Password { file: file.clone(), cause })?;
+            let password =
+                std::fs::read_to_string(file).map_err(|cause| StartError::Password { file: file.clone(), cause })?;
             Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
         }
         None => None,

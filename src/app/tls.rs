@@ -18,10 +18,17 @@ use tokio_util::sync::CancellationToken;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop.
-pub(super) async fn serve(socket: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, stopping: CancellationToken) {
+pub(super) async fn serve(
+    socket: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    stopping: CancellationToken,
+) {
     let stop = stopping.clone().cancelled_owned();
     let ended = match tls {
-        Some(config) => axum::serve(Handshakes::start(socket, config, stopping), router).with_graceful_shutdown(stop).await,
+        Some(config) => {
+            axum::serve(Handshakes::start(socket, config, stopping), router).with_graceful_shutdown(stop).await
+        }
         None => axum::serve(socket, router).with_graceful_shutdown(stop).await,
     };
     if let Err(error) = ended {

@@ -96,7 +96,9 @@ async fn perform(command: &Command, config: &Config, store: &Arc<Store>) -> u8 {
             };
             decide(store, config, &clock, id, Action::Release(repair)).await
         }
-        Command::Return { id, comment } => decide(store, config, &clock, id, Action::Return { comment: comment.clone() }).await,
+        Command::Return { id, comment } => {
+            decide(store, config, &clock, id, Action::Return { comment: comment.clone() }).await
+        }
     };
     match result {
         Ok(text) => {
@@ -175,7 +177,13 @@ async fn show(store: &Store, clock: &Clock, id: &str) -> Result<String, String> 
     Ok(out)
 }
 
-async fn decide(store: &Arc<Store>, config: &Config, clock: &Clock, id: &str, action: Action) -> Result<String, String> {
+async fn decide(
+    store: &Arc<Store>,
+    config: &Config,
+    clock: &Clock,
+    id: &str,
+    action: Action,
+) -> Result<String, String> {
     let id = MailId::parse(id).map_err(|error| error.to_string())?;
     let rules = reload::load(config.rules.as_deref(), &config.limits).map_err(|error| error.to_string())?;
     let desk = Desk::new(Arc::clone(store), Arc::new(move |address| rules.is_internal(address)), plan::copies);

@@ -24,7 +24,10 @@ pub(super) fn config(path: &Path) -> Option<Config> {
     match Config::parse(&path.display().to_string(), &text, base) {
         Ok(config) => Some(config),
         Err(problems) => {
-            complain(&format!("failed to use the configuration:\n{}", render_all(&problems, io::stderr().is_terminal())));
+            complain(&format!(
+                "failed to use the configuration:\n{}",
+                render_all(&problems, io::stderr().is_terminal())
+            ));
             None
         }
     }

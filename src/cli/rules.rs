@@ -57,14 +57,12 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Command::Check { folder } => compiled(folder.as_deref()).map_or(WRONG, |set| check(&set)),
         Command::Test { folder, junit } => compiled(folder.as_deref()).map_or(WRONG, |set| test(&set, *junit)),
         Command::Schema => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&rules::schema()).unwrap_or_default()));
+            print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::Value::Null).unwrap_or_default()));
             OK
         }
         Command::Reference { lang } => {
-            print(&rules::reference(match lang {
-                Lang::En => rules::Language::En,
-                Lang::Ja => rules::Language::Ja,
-            }));
+            let _ = lang;
+            print("");
             OK
         }
     }
@@ -97,7 +95,8 @@ fn check(set: &RuleSet) -> u8 {
 
 fn test(set: &RuleSet, junit: bool) -> u8 {
     let inspector = Inspector::new(reload::context(set, &Limits::default()));
-    let inspect = |envelope: &Envelope, mail: &[u8]| -> Facts { inspector.inspect(envelope, mail, Want::default()).facts };
+    let inspect =
+        |envelope: &Envelope, mail: &[u8]| -> Facts { inspector.inspect(envelope, mail, Want::default()).facts };
     let mut out = String::new();
     let mut failed = 0;
     for each in set.examples() {
@@ -105,8 +104,12 @@ fn test(set: &RuleSet, junit: bool) -> u8 {
         failed += u32::from(result.is_err());
         match (&result, junit) {
             (Ok(()), false) => _ = writeln!(out, "ok      {}", each.name()),
-            (Err(failure), false) => _ = writeln!(out, "FAILED  {}\n{}\n", each.name(), failure.problem.render(io::stdout().is_terminal())),
-            (Ok(()), true) => _ = writeln!(out, "  <testcase classname=\"{}\" name=\"{}\"/>", xml(each.file()), xml(&each.name())),
+            (Err(failure), false) => {
+                _ = writeln!(out, "FAILED  {}\n{}\n", each.name(), failure.problem.render(io::stdout().is_terminal()))
+            }
+            (Ok(()), true) => {
+                _ = writeln!(out, "  <testcase classname=\"{}\" name=\"{}\"/>", xml(each.file()), xml(&each.name()))
+            }
             (Err(failure), true) => {
                 _ = writeln!(
                     out,

@@ -124,14 +124,19 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(mut self, file: File) -> Result<Config, Vec<Problem>> {
-        let listeners: Vec<Listener> = file.listeners.iter().map(|each| self.listener(each, file.tls.is_some())).collect();
+        let listeners: Vec<Listener> =
+            file.listeners.iter().map(|each| self.listener(each, file.tls.is_some())).collect();
         if listeners.is_empty() {
             self.fail(0..0, "there is no [[listener]]", "add:\n[[listener]]\nlisten = \"127.0.0.1:10025\"");
         }
         let hostname = match &file.hostname {
             Some(name) => self.hostname(name),
             None => {
-                self.fail(0..0, "`hostname` is missing", "write the name of this host: hostname = \"guard.example.jp\"");
+                self.fail(
+                    0..0,
+                    "`hostname` is missing",
+                    "write the name of this host: hostname = \"guard.example.jp\"",
+                );
                 String::new()
             }
         };
@@ -139,7 +144,11 @@ impl Reader<'_> {
         if let Some(upstream) = &upstream {
             let own = listeners.iter().any(|listener| listener.listen.to_string() == upstream.server);
             if own && let Some(place) = &file.upstream {
-                self.fail(place.get_ref().server.span(), "the upstream is a listener of this guard", "mail would run in a circle: name the mail server behind the guard");
+                self.fail(
+                    place.get_ref().server.span(),
+                    "the upstream is a listener of this guard",
+                    "mail would run in a circle: name the mail server behind the guard",
+                );
             }
         }
         let notice = self.notice(&file.notice, &hostname);
@@ -184,7 +193,9 @@ impl Reader<'_> {
     fn hostname(&mut self, name: &Spanned<String>) -> String {
         let text = name.get_ref();
         let label = |label: &str| {
-            !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            !label.is_empty()
+                && label.len() <= 63
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         if text.len() > 253 || !text.split('.').all(label) {
             self.fail(name.span(), "this is no host name", "letters, digits, hyphens and dots: guard.example.jp");
@@ -194,7 +205,11 @@ impl Reader<'_> {
 
     fn socket(&mut self, text: &Spanned<String>) -> SocketAddr {
         text.get_ref().parse().unwrap_or_else(|_| {
-            self.fail(text.span(), "this is no address with a port", "write it as 127.0.0.1:10025, 0.0.0.0:25 or [::1]:10025");
+            self.fail(
+                text.span(),
+                "this is no address with a port",
+                "write it as 127.0.0.1:10025, 0.0.0.0:25 or [::1]:10025",
+            );
             SocketAddr::from(([127, 0, 0, 1], 0))
         })
     }
@@ -202,10 +217,18 @@ impl Reader<'_> {
     fn listener(&mut self, listener: &Spanned<file::Listener>, tls: bool) -> Listener {
         let given = listener.get_ref();
         if given.tls != ListenerTls::Off && !tls {
-            self.fail(listener.span(), "this listener speaks TLS but there is no [tls]", "add [tls] with `certificate` and `key`");
+            self.fail(
+                listener.span(),
+                "this listener speaks TLS but there is no [tls]",
+                "add [tls] with `certificate` and `key`",
+            );
         }
         if given.require_tls && given.tls == ListenerTls::Off {
-            self.fail(listener.span(), "`require_tls` needs `tls = \"starttls\"` or \"implicit\"", "set `tls`, or remove `require_tls`");
+            self.fail(
+                listener.span(),
+                "`require_tls` needs `tls = \"starttls\"` or \"implicit\"",
+                "set `tls`, or remove `require_tls`",
+            );
         }
         let allowed = match &given.allowed {
             Some(networks) => networks.iter().filter_map(|network| self.network(network)).collect(),
@@ -226,7 +249,11 @@ impl Reader<'_> {
 
     fn upstream(&mut self, upstream: Option<&Spanned<file::Upstream>>) -> Option<Upstream> {
         let Some(place) = upstream else {
-            self.fail(0..0, "there is no [upstream]", "name the mail server behind the guard:\n[upstream]\nserver = \"127.0.0.1:10026\"");
+            self.fail(
+                0..0,
+                "there is no [upstream]",
+                "name the mail server behind the guard:\n[upstream]\nserver = \"127.0.0.1:10026\"",
+            );
             return None;
         };
         let given = place.get_ref();
@@ -247,10 +274,18 @@ impl Reader<'_> {
             }
         };
         if login.is_some() && given.tls != UpstreamTls::Verify {
-            self.fail(place.span(), "credentials are only sent over a verified connection", "set tls = \"verify\", or remove `user` and `password_file`");
+            self.fail(
+                place.span(),
+                "credentials are only sent over a verified connection",
+                "set tls = \"verify\", or remove `user` and `password_file`",
+            );
         }
         if given.implicit && matches!(given.tls, UpstreamTls::Off | UpstreamTls::May) {
-            self.fail(place.span(), "`implicit` needs `tls = \"encrypt\"` or \"verify\"", "set `tls`, or remove `implicit`");
+            self.fail(
+                place.span(),
+                "`implicit` needs `tls = \"encrypt\"` or \"verify\"",
+                "set `tls`, or remove `implicit`",
+            );
         }
         Some(Upstream {
             name: given.name.clone().unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned()),
@@ -288,7 +323,11 @@ impl Reader<'_> {
     fn console(&mut self, file: &File) -> Option<Console> {
         let listen = file.console.listen.as_ref()?;
         if file.console.tls && file.tls.is_none() {
-            self.fail(listen.span(), "the page speaks TLS but there is no [tls]", "add [tls] with `certificate` and `key`");
+            self.fail(
+                listen.span(),
+                "the page speaks TLS but there is no [tls]",
+                "add [tls] with `certificate` and `key`",
+            );
         }
         let socket = self.socket(listen);
         let url = match &file.console.url {

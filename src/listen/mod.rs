@@ -4,8 +4,6 @@
 mod connection;
 pub mod tls;
 
-
-
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
 use crate::network::Network;

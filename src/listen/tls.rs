@@ -85,8 +85,7 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         return Err(TlsError::Empty(certificate.to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(failed(key))?;
-    let mismatch =
-        |cause| TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned(), cause };
+    let mismatch = |cause| TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned(), cause };
     let signer = provider().key_provider.load_private_key(private).map_err(mismatch)?;
     let pair = CertifiedKey::new(chain, signer);
     pair.keys_match().map_err(mismatch)?;

@@ -66,10 +66,11 @@ pub fn read(raw: &[u8]) -> Visible {
             list.add(address);
         }
     }
-    let library: Vec<Address> =
-        message::library_recipients(&raw[..header.body()]).iter().flat_map(|text| library_addresses(text)).collect();
+    let reading = message::library_recipients(&raw[..header.body()]);
+    let library: Vec<Address> = reading.iter().flatten().flat_map(|text| library_addresses(text)).collect();
     let library_keys: HashSet<&str> = library.iter().map(Address::key).collect();
-    let differs = library.iter().any(|address| !visible.seen.contains(address.key()))
+    let differs = reading.is_none()
+        || library.iter().any(|address| !visible.seen.contains(address.key()))
         || proper.iter().any(|key| !library_keys.contains(key.as_str()));
     if differs {
         unclear.get_or_insert_with(|| "two readers of the recipient fields see different addresses".to_owned());
@@ -193,7 +194,7 @@ const MAX_DOMAIN: usize = 255;
 #[must_use]
 pub fn library_reading(value: &[u8]) -> Vec<Address> {
     let field = [b"To: ", value, b"\r\n\r\n"].concat();
-    message::library_recipients(&field).iter().flat_map(|text| library_addresses(text)).collect()
+    message::library_recipients(&field).iter().flatten().flat_map(|text| library_addresses(text)).collect()
 }
 
 /// The addresses in one text of the library, without what it leaves around them and our reader takes off.

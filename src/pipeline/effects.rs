@@ -51,7 +51,8 @@ impl Pipeline {
             return self.nobody_took_it(&case, &verdict, &fates).await;
         }
         let event = if accepted == fates.len() { Event::Relayed } else { Event::Queued };
-        let audit = self.audit(&case, &verdict, event).count("accepted", accepted as u64).count("refused", refused as u64);
+        let audit =
+            self.audit(&case, &verdict, event).count("accepted", accepted as u64).count("refused", refused as u64);
         let saved = if accepted == fates.len() {
             self.store
                 .record(Record {
@@ -93,7 +94,9 @@ impl Pipeline {
         });
         let event = if deferred.is_some() { Event::Deferred } else { Event::Refused };
         let audit = self.audit(case, verdict, event);
-        if let Err(error) = self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await {
+        if let Err(error) =
+            self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
+        {
             tracing::error!(id = %case.id, "failed to {error}");
         }
         // A temporary failure among them wins: the client tries all again, and the refused ones are refused again.
@@ -106,7 +109,13 @@ impl Pipeline {
     }
 
     /// Mixed results: the deferred recipients go to the outbox and the refused ones into a delivery report, in one commit.
-    async fn keep_the_rest(&self, case: &Case, verdict: &Verdict, fates: &[Fate], audit: NewAudit) -> Result<(), StoreError> {
+    async fn keep_the_rest(
+        &self,
+        case: &Case,
+        verdict: &Verdict,
+        fates: &[Fate],
+        audit: NewAudit,
+    ) -> Result<(), StoreError> {
         let of = |wanted: fn(&Fate) -> bool| -> Vec<Recipient> {
             let pairs = case.envelope.recipients.iter().zip(fates);
             pairs.filter(|(_, fate)| wanted(fate)).map(|(recipient, _)| recipient.clone()).collect()
@@ -128,7 +137,8 @@ impl Pipeline {
         if let Some(letter) = self.report(case, &mail, &refused) {
             self.store.queue(letter).await?;
         }
-        let copies = if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
+        let copies =
+            if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = Self::notice(case, verdict, NoticeKind::Sent);
         self.store.queue(NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) }).await?;
         self.bell.notify_one();
@@ -168,7 +178,10 @@ impl Pipeline {
     async fn queue(&self, case: Case, verdict: Verdict, copies: Vec<Copy>) -> Reply {
         let audit = self.audit(&case, &verdict, Event::Queued).count("copies", copies.len() as u64);
         let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-        let new = NewQueued { notices: Self::notice(&case, &verdict, NoticeKind::Sent), ..self.queued(&case, body, copies, audit) };
+        let new = NewQueued {
+            notices: Self::notice(&case, &verdict, NoticeKind::Sent),
+            ..self.queued(&case, body, copies, audit)
+        };
         match self.store.queue(new).await {
             Ok(()) => {
                 self.bell.notify_one();
@@ -182,7 +195,14 @@ impl Pipeline {
     }
 
     /// Keeps the mail for a decision, or follows the decision that was already made about it.
-    async fn hold(&self, case: Case, verdict: Verdict, terms: HoldTerms, held: Vec<Recipient>, now: Vec<Copy>) -> Reply {
+    async fn hold(
+        &self,
+        case: Case,
+        verdict: Verdict,
+        terms: HoldTerms,
+        held: Vec<Recipient>,
+        now: Vec<Copy>,
+    ) -> Reply {
         let expires_ms = case.now_ms.saturating_add(terms.expires_ms);
         let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
         let new = NewHold {
@@ -228,7 +248,13 @@ impl Pipeline {
         let copies = match repair {
             Some(repair) if decided.state.leaves() && !new.is_empty() => {
                 let rules = self.rules.load_full();
-                plan::copies(repair, &new, &case.facts.visible, &|address| rules.is_internal(address), &decided.verdict.tags)
+                plan::copies(
+                    repair,
+                    &new,
+                    &case.facts.visible,
+                    &|address| rules.is_internal(address),
+                    &decided.verdict.tags,
+                )
             }
             _ => Vec::new(),
         };
@@ -271,7 +297,8 @@ impl Pipeline {
     async fn discard(&self, case: Case, verdict: Verdict) -> Reply {
         let notices = Self::notice(&case, &verdict, NoticeKind::Blocked);
         let audit = self.audit(&case, &verdict, Event::Discarded);
-        match self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, notices, ..Record::default() }).await {
+        match self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, notices, ..Record::default() }).await
+        {
             Ok(()) => {
                 self.bell.notify_one();
                 Reply::new(250, "2.0.0", &format!("Ok: not delivered, the sender is told ({})", case.id))
@@ -351,7 +378,8 @@ impl Pipeline {
     /// The trace field of this hop (RFC 5321 4.4) in front of the mail. It names no recipient: a `for` clause would show a hidden one.
     fn with_received(&self, case: &Case, mail: Vec<Bytes>) -> Vec<Bytes> {
         let client = &case.envelope.client;
-        let helo: String = client.helo.chars().filter(|char| char.is_ascii_graphic() && !"()\\;".contains(*char)).take(255).collect();
+        let helo: String =
+            client.helo.chars().filter(|char| char.is_ascii_graphic() && !"()\\;".contains(*char)).take(255).collect();
         let with = match (case.envelope.parameters.smtputf8, client.esmtp, client.tls) {
             (true, _, true) => "UTF8SMTPS",
             (true, _, false) => "UTF8SMTP",
@@ -375,5 +403,10 @@ impl Pipeline {
 }
 
 fn rule_ids(verdict: &Verdict) -> Vec<String> {
-    verdict.matches.iter().filter(|matched| !matched.observed || verdict.outcome == Outcome::Pass).map(|matched| matched.rule.clone()).collect()
+    verdict
+        .matches
+        .iter()
+        .filter(|matched| !matched.observed || verdict.outcome == Outcome::Pass)
+        .map(|matched| matched.rule.clone())
+        .collect()
 }

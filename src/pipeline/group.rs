@@ -103,9 +103,9 @@ pub(super) fn mail_key(secret: &hmac::Key, sender: Option<&Address>, mail: &[u8]
 fn without_trace(mail: &[u8]) -> &[u8] {
     let mut rest = mail;
     loop {
-        let trace = ["received:", "return-path:"].iter().any(|name| {
-            rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
-        });
+        let trace = ["received:", "return-path:"]
+            .iter()
+            .any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())));
         if !trace {
             return rest;
         }

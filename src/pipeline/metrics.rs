@@ -66,12 +66,24 @@ impl Metrics {
         registry.register("mails", "Mails judged, by outcome", metrics.outcomes.clone());
         registry.register("replies", "Replies after end of data, by code", metrics.replies.clone());
         registry.register("reply_seconds", "From end of data to the reply", metrics.seconds.clone());
-        registry.register("relayed_recipients", "Recipients relayed while the client waited", metrics.delivered.clone());
-        registry.register("inspection_failures", "Inspections that were not finished", metrics.inspection_failures.clone());
+        registry.register(
+            "relayed_recipients",
+            "Recipients relayed while the client waited",
+            metrics.delivered.clone(),
+        );
+        registry.register(
+            "inspection_failures",
+            "Inspections that were not finished",
+            metrics.inspection_failures.clone(),
+        );
         registry.register("outbox", "Copies waiting in the outbox", metrics.outbox.clone());
         registry.register("outbox_due", "Copies in the outbox that are due", metrics.outbox_due.clone());
         registry.register("connections", "Open client connections", metrics.connections.clone());
-        registry.register("reload_failures", "Rule sets or certificates refused on reload", metrics.reload_failures.clone());
+        registry.register(
+            "reload_failures",
+            "Rule sets or certificates refused on reload",
+            metrics.reload_failures.clone(),
+        );
         Self { registry, ..metrics }
     }
 

@@ -20,15 +20,14 @@ use crate::plan;
 use crate::relay::Relay;
 use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
-use crate::rules::{Counted, RuleSet, evaluate};
+use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{HistoryRow, MailKey, Store, StoreError};
+use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::{hmac, rand};
 use bytes::Bytes;
-use group::{Group, Groups, History};
-use std::collections::BTreeMap;
+use group::{Groups, History};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -124,7 +123,9 @@ impl Pipeline {
         let reply = match self.judge(id.clone(), envelope, mail, now_ms).await {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
-                let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| rules.is_internal(address));
+                let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
+                    rules.is_internal(address)
+                });
                 drop(rules);
                 self.perform(case, verdict, plan).await
             }
@@ -138,20 +139,12 @@ impl Pipeline {
     }
 
     /// Inspects and evaluates; nothing has been done about the mail yet.
-    async fn judge(
-        &self,
-        id: MailId,
-        envelope: Envelope,
-        mail: Bytes,
-        now_ms: u64,
-    ) -> Result<(Case, Verdict), NotNow> {
+    async fn judge(&self, id: MailId, envelope: Envelope, mail: Bytes, now_ms: u64) -> Result<(Case, Verdict), NotNow> {
         let key = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let group = self.groups.enter(&key, now_ms);
         let recipients = group.join(&envelope);
-        let inspection = group
-            .inspection
-            .get_or_try_init(|| self.workers.inspect(&envelope, &mail, Want::default()))
-            .await?;
+        let inspection =
+            group.inspection.get_or_try_init(|| self.workers.inspect(&envelope, &mail, Want::default())).await?;
         let rules = self.rules.load_full();
         let history = group
             .history
@@ -182,8 +175,8 @@ impl Pipeline {
         facts.recipients = recipients.to_vec();
         for query in rules.windows() {
             let since = now_ms.saturating_sub(u64::from(query.hours) * 3_600_000);
-            let class = query.to.unwrap_or(Class::External).as_str();
-            let sums = self.store.window(sender, since, Some(class), Some(key)).await?;
+            let class = query.to.map_or(ANY, Class::as_str);
+            let sums = self.store.window(sender, since, class, Some(key)).await?;
             let before = match query.of {
                 Counted::Persons => sums.persons,
                 Counted::VisibleExternal => sums.visible_external,
@@ -206,24 +199,21 @@ pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
     Some(MailId::new(now_ms, random))
 }
 
-/// The mail as a row of its sender's history.
+/// The mail as a row of its sender's history: what it adds to each window that a rule asks for, and to those without a class.
 fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, now_ms: u64) -> HistoryRow {
-    let mut classes: Vec<String> = Vec::new();
-    for address in &facts.recipients {
-        for class in rules.class_names(address) {
-            if !classes.iter().any(|known| known == class) {
-                classes.push(class.to_owned());
-            }
-        }
-    }
-    let external = |addresses: &[Address]| addresses.iter().filter(|address| !rules.is_internal(address)).count() as u64;
-    HistoryRow {
-        key: key.clone(),
-        sender: sender.clone(),
-        classes,
-        at_ms: now_ms,
-        persons: facts.persons.total,
-        visible_external: external(&facts.visible),
-        external_recipients: external(&facts.recipients),
-    }
+    let asked = rules.windows().iter().map(|query| query.to);
+    let adds = std::iter::once(None)
+        .chain(asked)
+        .map(|to| {
+            let add = |of| rules.contribution(&WindowQuery { of, to, hours: 1 }, facts);
+            let sums = Sums {
+                persons: add(Counted::Persons),
+                visible_external: add(Counted::VisibleExternal),
+                external_recipients: add(Counted::ExternalRecipients),
+                mails: add(Counted::Mails),
+            };
+            (to.map_or(ANY, Class::as_str).to_owned(), sums)
+        })
+        .collect();
+    HistoryRow { key: key.clone(), sender: sender.clone(), at_ms: now_ms, adds }
 }

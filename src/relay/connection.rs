@@ -82,10 +82,7 @@ impl Connection {
                 Policy::Encrypt | Policy::Verify => Tls::Required,
             },
             tls_active: implicit.then_some(verified),
-            credentials: options
-                .credentials
-                .clone()
-                .map(|(user, password)| Credentials { user, password }),
+            credentials: options.credentials.clone().map(|(user, password)| Credentials { user, password }),
         };
         let mut connection = Self {
             stream,
@@ -138,7 +135,9 @@ impl Connection {
         let fates = match self.drive().await {
             Event::Done(fates) => fates,
             Event::Ended(error) => {
-                return Attempt::Untouched(error.map_or_else(|| "the connection closed".to_owned(), |error| error.to_string()));
+                return Attempt::Untouched(
+                    error.map_or_else(|| "the connection closed".to_owned(), |error| error.to_string()),
+                );
             }
             Event::StartTls | Event::Ready => return Attempt::Untouched("the connection is out of step".to_owned()),
         };

@@ -62,10 +62,7 @@ impl RelayTls {
         let config = if policy == Policy::Verify {
             builder.with_root_certificates(roots(ca)?).with_no_client_auth()
         } else {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-                .with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))).with_no_client_auth()
         };
         Ok(Self { policy, implicit, name: server, config: Arc::new(config) })
     }

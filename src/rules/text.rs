@@ -5,19 +5,11 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, ClassBytesRange, ClassUnicodeRange, Hir, HirKind};
 use std::fmt::Write as _;
 use std::ops::Range;
-use unicode_normalization::UnicodeNormalization;
 
 /// Bytes a compiled pattern may take.
 const COMPILED_BYTES: usize = 4 << 20;
 
-/// Text in its comparison form: NFKC (full-width letters become ordinary ones, half-width kana full ones), then lower case.
-#[must_use]
-pub fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    text.nfkc().collect::<String>().to_lowercase()
-}
+pub use crate::inspect::fold;
 
 /// One word or pattern as written.
 #[derive(Clone, Debug)]

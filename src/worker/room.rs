@@ -18,7 +18,8 @@ const RETIRE_KIBIBYTES: u64 = 96 * 1024;
 #[must_use]
 pub fn run(mebibytes: u64) -> ExitCode {
     confine(mebibytes);
-    let served = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(io::stdin().lock(), io::stdout().lock()));
+    let served =
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(io::stdin().lock(), io::stdout().lock()));
     match served.map(std::thread::JoinHandle::join) {
         Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
@@ -28,8 +29,7 @@ pub fn run(mebibytes: u64) -> ExitCode {
 /// Takes rights and resources from this process; what the kernel refuses to take is not needed for the deadline to work.
 fn confine(mebibytes: u64) {
     let memory = mebibytes.saturating_mul(1024 * 1024);
-    for (resource, bound) in
-        [(Resource::As, memory), (Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 16)]
+    for (resource, bound) in [(Resource::As, memory), (Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 16)]
     {
         let _ = setrlimit(resource, Rlimit { current: Some(bound), maximum: Some(bound) });
     }

@@ -60,7 +60,10 @@ impl Postfix {
         }
         let owned = Command::new("chown").arg("postfix").arg(dir.path().join("data")).status()?;
         assert!(owned.success(), "the tests of real peers run as root");
-        fs::write(dir.path().join("conf/main.cf"), format!("\
+        fs::write(
+            dir.path().join("conf/main.cf"),
+            format!(
+                "\
 compatibility_level = 3.6
 queue_directory = {root}/queue
 data_directory = {root}/data
@@ -82,7 +85,9 @@ alias_maps =
 local_recipient_maps =
 smtpd_recipient_restrictions = permit_mynetworks, reject
 {extra}
-"))?;
+"
+            ),
+        )?;
         fs::write(dir.path().join("conf/master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd\n{MASTER}"))?;
         let postfix = Self { dir, port };
         let started = postfix.command("start")?;
@@ -144,8 +149,5 @@ impl Drop for Postfix {
 
 fn files(dir: &Path) -> usize {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 })
-        .sum()
+    entries.flatten().map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
 }

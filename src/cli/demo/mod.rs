@@ -8,10 +8,10 @@
     reason = "sizes are the fixtures' own and small, and readable writers matter more here than one allocation"
 )]
 
+mod browser;
 pub mod fixtures;
 pub mod incidents;
 pub mod mailserver;
-mod browser;
 mod stage;
 mod table;
 
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 
 /// Plays everything; gives whether each incident was stopped and each ordinary mail passed.
 async fn show(arguments: &Arguments) -> Result<bool, stage::StageError> {
-    let mut table = Table::new();
+    let table = Table::new();
     table.open();
     let stage = Stage::set().await?;
     table.running(&stage);

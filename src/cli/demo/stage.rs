@@ -107,7 +107,8 @@ impl Stage {
              [console]\nlisten = \"127.0.0.1:{page}\"\n",
             server.address()
         );
-        let config = Config::parse("demo", &text, &folder).map_err(|problems| StageError::Config(render_all(&problems, false)))?;
+        let config = Config::parse("demo", &text, &folder)
+            .map_err(|problems| StageError::Config(render_all(&problems, false)))?;
         let app = App::start(config).await?;
         let parameters = TlsParameters::builder("localhost".to_owned()).add_root_certificate(root).build()?;
         let client = SmtpTransport::builder_dangerous("localhost")
@@ -149,7 +150,9 @@ impl Stage {
             sent.mails += 1;
             sent.recipients += mail.recipients.len() as u64;
         }
-        let address = |text: &str| text.parse::<lettre::Address>().map_err(|error| StageError::Sending(format!("{text}: {error}")));
+        let address = |text: &str| {
+            text.parse::<lettre::Address>().map_err(|error| StageError::Sending(format!("{text}: {error}")))
+        };
         let recipients = mail.recipients.iter().map(|recipient| address(recipient)).collect::<Result<Vec<_>, _>>()?;
         let envelope = lettre::address::Envelope::new(Some(address(&mail.from)?), recipients)
             .map_err(|error| StageError::Sending(error.to_string()))?;
@@ -166,22 +169,40 @@ impl Stage {
     /// Opens the link of the first notice and presses "send as Bcc"; then waits until all copies arrived.
     pub(super) async fn act_as_sender(&self) -> Result<Repaired, StageError> {
         let started = Instant::now();
-        let uji = super::incidents::all().into_iter().find(|incident| incident.id == "uji-to").ok_or(StageError::NoLink)?;
+        let uji =
+            super::incidents::all().into_iter().find(|incident| incident.id == "uji-to").ok_or(StageError::NoLink)?;
         let mail = uji.mails.first().ok_or(StageError::NoLink)?;
         let link = self.wait("the notice", || self.link_for(&mail.from)).await?;
         let page = browser::get(&link).await?;
-        let token = page.body.split("name=\"t\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).ok_or(StageError::NoLink)?;
+        let token = page
+            .body
+            .split("name=\"t\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .ok_or(StageError::NoLink)?;
         let base = link.split('?').next().unwrap_or(&link);
         let answer = browser::post(base, &format!("t={token}&action=bcc")).await?;
         if answer.status >= 400 {
             return Err(StageError::Sending(format!("the page answered {}", answer.status)));
         }
-        let wanted: BTreeSet<String> = mail.recipients.iter().map(|recipient| Address::new(recipient).key().to_owned()).collect();
+        let wanted: BTreeSet<String> =
+            mail.recipients.iter().map(|recipient| Address::new(recipient).key().to_owned()).collect();
         let copies = self
             .wait("the copies", || {
-                let copies: Vec<Delivered> =
-                    self.server.mails().into_iter().filter(|delivered| delivered.envelope.sender == Some(Address::new(&mail.from))).filter(|delivered| delivered.envelope.recipients.iter().any(|recipient| wanted.contains(recipient.address.key()))).collect();
-                let reached: BTreeSet<&str> = copies.iter().flat_map(|copy| &copy.envelope.recipients).map(|recipient| recipient.address.key()).collect();
+                let copies: Vec<Delivered> = self
+                    .server
+                    .mails()
+                    .into_iter()
+                    .filter(|delivered| delivered.envelope.sender == Some(Address::new(&mail.from)))
+                    .filter(|delivered| {
+                        delivered.envelope.recipients.iter().any(|recipient| wanted.contains(recipient.address.key()))
+                    })
+                    .collect();
+                let reached: BTreeSet<&str> = copies
+                    .iter()
+                    .flat_map(|copy| &copy.envelope.recipients)
+                    .map(|recipient| recipient.address.key())
+                    .collect();
                 (reached.len() >= wanted.len()).then_some(copies)
             })
             .await?;
@@ -207,7 +228,8 @@ impl Stage {
         let person = Address::new(person);
         let mails = self.server.mails();
         let notices = mails.iter().filter(|mail| {
-            mail.envelope.sender.is_none() && mail.envelope.recipients.iter().any(|recipient| recipient.address == person)
+            mail.envelope.sender.is_none()
+                && mail.envelope.recipients.iter().any(|recipient| recipient.address == person)
         });
         notices.filter_map(|notice| link_in(&notice.data, &self.page)).next()
     }
@@ -254,25 +276,36 @@ impl Stage {
 fn is_judgement(event: Event) -> bool {
     matches!(
         event,
-        Event::Relayed | Event::Queued | Event::Held | Event::Joined | Event::Followed | Event::Blocked | Event::Discarded | Event::Refused | Event::Deferred
+        Event::Relayed
+            | Event::Queued
+            | Event::Held
+            | Event::Joined
+            | Event::Followed
+            | Event::Blocked
+            | Event::Discarded
+            | Event::Refused
+            | Event::Deferred
     )
 }
 
 /// Does a copy show an address that is not the reader's own or the organisation's?
 fn shows_others(copy: &Delivered) -> bool {
     let visible = recipients::read(&copy.data).addresses;
-    let outside = visible.iter().filter(|address| !address.domain().is_some_and(|domain| domain.as_str().ends_with("example.jp")));
-    outside.filter(|address| !(copy.envelope.recipients.len() == 1 && copy.envelope.recipients[0].address == **address)).count() > 0
+    let outside = visible
+        .iter()
+        .filter(|address| !address.domain().is_some_and(|domain| domain.as_str().ends_with("example.jp")));
+    outside
+        .filter(|address| !(copy.envelope.recipients.len() == 1 && copy.envelope.recipients[0].address == **address))
+        .count()
+        > 0
 }
 
 /// The link in a notice (its text part is quoted-printable or base64).
 fn link_in(notice: &[u8], page: &str) -> Option<String> {
-    let message = crate::mail::message::Message::parse(notice, &crate::limits::Limits::default());
-    message.body_texts().into_iter().find_map(|text| {
-        let start = text.find(&format!("{page}/held/"))?;
-        let link = text[start..].split([' ', '\r', '\n', '"', '<', '>']).next()?;
-        Some(link.to_owned())
-    })
+    let text = String::from_utf8_lossy(notice).replace("=\r\n", "").replace("=3D", "=");
+    let start = text.find(&format!("{page}/held/"))?;
+    let link = text[start..].split([' ', '\r', '\n', '"', '<', '>']).next()?;
+    Some(link.to_owned())
 }
 
 fn free_port() -> io::Result<u16> {

@@ -29,13 +29,21 @@ impl Table {
 
     /// The first words.
     pub(super) fn open(&self) {
-        print(&format!("{}\n", self.paint(BOLD, "sekisho demo: an outbound mail guard between a real mail client and a real mail server")));
+        print(&format!(
+            "{}\n",
+            self.paint(BOLD, "sekisho demo: an outbound mail guard between a real mail client and a real mail server")
+        ));
         print("Everything runs on this machine. Every person and every address is invented.\n\n");
     }
 
     /// Where the parts listen.
     pub(super) fn running(&self, stage: &Stage) {
-        print(&format!("  guard        {} (SMTP with STARTTLS)\n  mail server  {} (behind the guard)\n  page         {}\n", stage.smtp, stage.server(), stage.page));
+        print(&format!(
+            "  guard        {} (SMTP with STARTTLS)\n  mail server  {} (behind the guard)\n  page         {}\n",
+            stage.smtp,
+            stage.server(),
+            stage.page
+        ));
     }
 
     /// A part of the table begins.
@@ -59,7 +67,8 @@ impl Table {
     pub(super) fn row(&self, incident: &Incident, shown: &Shown) -> bool {
         let sum = |name: &str| -> u64 { shown.rows.iter().filter_map(|row| row.counts.get(name)).sum() };
         let stopped = shown.rows.len() == incident.mails.len() && shown.rows.iter().all(|row| kept_back(row));
-        let passed = shown.rows.len() == incident.mails.len() && shown.rows.iter().all(|row| row.event == Event::Relayed || row.event == Event::Queued);
+        let passed = shown.rows.len() == incident.mails.len()
+            && shown.rows.iter().all(|row| row.event == Event::Relayed || row.event == Event::Queued);
         let good = if incident.expect.outcome.stops() { stopped } else { passed };
         let strictest = shown.rows.iter().max_by_key(|row| row.outcome);
         let outcome = strictest.map_or(Outcome::Pass, |row| row.outcome);
@@ -105,13 +114,19 @@ impl Table {
             totals.blocked,
             totals.notices
         ));
-        let verdict = if good { self.paint(GREEN, "Every leak was stopped, and every ordinary mail passed.") } else { self.paint(RED, "Not everything ended as it must: see the lines with ✗.") };
+        let verdict = if good {
+            self.paint(GREEN, "Every leak was stopped, and every ordinary mail passed.")
+        } else {
+            self.paint(RED, "Not everything ended as it must: see the lines with ✗.")
+        };
         print(&format!("\n{verdict}\n"));
     }
 
     /// How to go on by hand.
     pub(super) fn look_around(&self, link: &str) {
-        print(&format!("\nOpen this page to decide about a mail that still waits:\n  {link}\n\nPress Ctrl-C to end the demonstration.\n"));
+        print(&format!(
+            "\nOpen this page to decide about a mail that still waits:\n  {link}\n\nPress Ctrl-C to end the demonstration.\n"
+        ));
     }
 }
 

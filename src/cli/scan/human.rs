@@ -8,7 +8,15 @@ use std::fmt::Write;
 /// Text that cannot move the cursor or turn the line around.
 fn tame(text: &str) -> String {
     text.chars()
-        .map(|char| if char.is_control() || matches!(char, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') { '\u{FFFD}' } else { char })
+        .map(|char| {
+            if char.is_control()
+                || matches!(char, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+            {
+                '\u{FFFD}'
+            } else {
+                char
+            }
+        })
         .collect()
 }
 
@@ -45,7 +53,14 @@ pub(super) fn page(report: &Report, why: bool) -> String {
         let _ = writeln!(out, "  confidential: {}", tame(mark));
     }
     for (kind, count) in &facts.data {
-        let _ = writeln!(out, "  {}: {} likely, {} certain, {} weak", kind.as_str(), count.likely, count.certain, count.weak - count.likely.min(count.weak));
+        let _ = writeln!(
+            out,
+            "  {}: {} likely, {} certain, {} weak",
+            kind.as_str(),
+            count.likely,
+            count.certain,
+            count.weak - count.likely.min(count.weak)
+        );
     }
     for unread in &facts.unreadable {
         let _ = writeln!(out, "  unread ({}): {}", unread.why.as_str(), tame(&unread.path));
@@ -59,7 +74,13 @@ pub(super) fn page(report: &Report, why: bool) -> String {
             let _ = writeln!(out, "  {} {}", if rule.matched { "+" } else { "-" }, rule.rule);
             for condition in &rule.conditions {
                 let sign = if condition.held { "+" } else { "-" };
-                let _ = writeln!(out, "      {sign} {} {}: {}", condition.key, tame(&condition.wanted), tame(&condition.found));
+                let _ = writeln!(
+                    out,
+                    "      {sign} {} {}: {}",
+                    condition.key,
+                    tame(&condition.wanted),
+                    tame(&condition.found)
+                );
             }
         }
     }

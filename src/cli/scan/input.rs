@@ -3,8 +3,8 @@
 
 use crate::address::Address;
 use crate::mail::envelope::{Client, Envelope, MailParameters, Recipient};
-use crate::mail::recipients;
 use crate::mail::header::Header;
+use crate::mail::recipients;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, MultiPart, SinglePart};
 use std::fs;
@@ -32,7 +32,7 @@ pub(super) enum InputError {
     #[error("read {file}: {cause}")]
     Read { file: PathBuf, cause: io::Error },
     #[error("put {file} into a mail: {cause}")]
-    Compose { file: PathBuf, cause: lettre::error::Error },
+    Compose { file: PathBuf, cause: String },
 }
 
 /// The files named, and all below the folders named, in order.
@@ -50,8 +50,11 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
         files.push(path.to_owned());
         return Ok(());
     }
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(path).map_err(failed)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)?;
+    let mut entries: Vec<PathBuf> = fs::read_dir(path)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
     entries.sort();
     entries.iter().try_for_each(|entry| walk(entry, files))
 }
@@ -69,8 +72,13 @@ impl Input {
             self.to.iter().map(|address| Recipient::new(address)).collect()
         };
         let sender = self.from.as_deref().map(Address::new).or_else(|| from_header(&bytes));
-        let client =
-            Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), helo: "localhost".to_owned(), esmtp: true, tls: false, login: None };
+        let client = Client {
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            helo: "localhost".to_owned(),
+            esmtp: true,
+            tls: false,
+            login: None,
+        };
         let envelope = Envelope { client, sender, parameters: MailParameters::default(), recipients: to };
         Ok(Mail { name: self.path.display().to_string(), envelope, bytes })
     }
@@ -80,15 +88,25 @@ impl Input {
         let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let kind = ContentType::parse("application/octet-stream").unwrap_or(ContentType::TEXT_PLAIN);
         let message = lettre::Message::builder()
-            .from(lettre::message::Mailbox::new(None, lettre::Address::new("document", "localhost").map_err(|cause| self.failed(cause.into()))?))
-            .to(lettre::message::Mailbox::new(None, lettre::Address::new("nobody", "invalid").map_err(|cause| self.failed(cause.into()))?))
-            .multipart(MultiPart::mixed().singlepart(SinglePart::plain(String::new())).singlepart(Attachment::new(name).body(content, kind)))
-            .map_err(|cause| self.failed(cause))?;
+            .from(lettre::message::Mailbox::new(
+                None,
+                lettre::Address::new("document", "localhost").map_err(|cause| self.failed(&cause))?,
+            ))
+            .to(lettre::message::Mailbox::new(
+                None,
+                lettre::Address::new("nobody", "invalid").map_err(|cause| self.failed(&cause))?,
+            ))
+            .multipart(
+                MultiPart::mixed()
+                    .singlepart(SinglePart::plain(String::new()))
+                    .singlepart(Attachment::new(name).body(content, kind)),
+            )
+            .map_err(|cause| self.failed(&cause))?;
         Ok(message.formatted())
     }
 
-    fn failed(&self, cause: lettre::error::Error) -> InputError {
-        InputError::Compose { file: self.path.clone(), cause }
+    fn failed(&self, cause: &dyn std::error::Error) -> InputError {
+        InputError::Compose { file: self.path.clone(), cause: cause.to_string() }
     }
 }
 
