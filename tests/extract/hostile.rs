@@ -69,6 +69,7 @@ fn costly_inputs_end_soon() {
         ("spans.html", many("<table><tr><td rowspan=1000 colspan=1000>x").into_bytes()),
         ("quotes.csv", many("\"a\"\",\"\"").into_bytes()),
         ("commas.csv", many(",,,,,,,,,,\n").into_bytes()),
+        ("lines.txt", vec![b'\n'; 8_000_000]),
         ("begin.txt", many("begin 644 a\n").into_bytes()),
         ("base64.txt", many("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo= ").into_bytes()),
         ("escapes.json", format!("{{\"{}", many("\\ud83d")).into_bytes()),
