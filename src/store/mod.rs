@@ -1,6 +1,34 @@
 //! What must survive a crash: held mails, the outbox, pending notices, history and the audit trail, behind a dozen domain methods.
 //! It refuses to answer before a commit is on the disk, and keeps all SQL of the program to itself.
 
+mod audit;
+mod body;
+mod contact;
+mod error;
+mod held;
+mod history;
+mod join;
+mod notice;
+mod open;
+mod outbox;
+mod purge;
+mod row;
+mod schema;
+mod secret;
+mod transition;
+mod writer;
+
+pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
+pub use error::StoreError;
+pub(crate) use held::steps;
+pub use held::{Held, HeldFilter, NewHold};
+pub use history::{ANY, HistoryRow, Sums};
+pub use notice::{About, NewNotice, Notice, NoticeKind};
+pub use open::{Options, Role, Store};
+pub use outbox::{NewQueued, Settlement};
+pub use purge::{Purged, Retention};
+pub use transition::{Escalated, Transition};
+
 use crate::address::Address;
 use crate::detect::Finding;
 use crate::facts::Facts;
@@ -34,8 +62,14 @@ pub struct HeldMail {
     pub expires_ms: u64,
     /// What was decided, once it was.
     pub decision: Option<Decision>,
-    /// Approvers who agreed so far, with the repair of the first one.
+    /// Approvers who agreed so far.
     pub approvals: Vec<String>,
+    /// The repair the first of them chose; the others agree to the same one.
+    pub approved_repair: Option<Repair>,
+    /// How many escalation steps were taken, in the order of their times.
+    pub escalated: u32,
+    /// Grows with every change; a decision names the revision it was made on, so that it never misses a recipient who joined meanwhile.
+    pub revision: u64,
 }
 
 /// The states of a held mail; every change goes through one compare-and-set.
@@ -54,6 +88,27 @@ pub enum State {
     Expired,
     /// The sender took it back.
     Cancelled,
+}
+
+impl State {
+    /// The word in the database, logs and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Releasing => "releasing",
+            Self::Released => "released",
+            Self::Returned => "returned",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Did the mail leave, or is it leaving?
+    #[must_use]
+    pub fn leaves(self) -> bool {
+        matches!(self, Self::Releasing | Self::Released)
+    }
 }
 
 /// Who acts on a held mail.
@@ -93,8 +148,10 @@ pub struct OutboxItem {
     /// Recipients still open.
     pub recipients: Vec<Recipient>,
     pub change: Change,
-    /// Attempts so far.
+    /// Attempts so far, the one it is claimed for included.
     pub attempts: u32,
+    /// Has the sender been told of the delay?
+    pub warned: bool,
     /// Epoch milliseconds.
     pub created_ms: u64,
 }

@@ -1,0 +1,71 @@
+//! What can go wrong while keeping: every case means that nothing was written, so the caller answers 451 and loses nothing.
+//! It refuses to carry content of a mail in its texts.
+
+use crate::id::MailId;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the store could not do what was asked; the texts fit behind "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No space, quota or file size is left.
+    #[error("write to the store: the disk is full")]
+    Full,
+    /// The store was closed, or its writer ended.
+    #[error("use the store: it is closed")]
+    Closed,
+    /// A second server on one folder.
+    #[error("open the store in {0}: another server is using it")]
+    InUse(PathBuf),
+    /// Written by a newer program.
+    #[error("open the store: its schema version {found} is newer than {known}, the newest this program knows")]
+    Newer { found: u64, known: u64 },
+    /// The database does not keep what it acknowledges on this file system.
+    #[error("open the store: the database has {setting} = {found} instead of {wanted}")]
+    Unsafe { setting: &'static str, found: String, wanted: &'static str },
+    /// The body is not what was written.
+    #[error("read the body of mail {mail}: {why}")]
+    Damaged { mail: MailId, why: &'static str },
+    /// A row is not what this program writes.
+    #[error("read column {column} of a row: {why}")]
+    Row { column: &'static str, why: String },
+    /// A value cannot be written as JSON.
+    #[error("encode a row: {0}")]
+    Encode(#[source] serde_json::Error),
+    /// A file of the store.
+    #[error("use {path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    /// The key file has the wrong length.
+    #[error("read the key in {0}: it does not hold 32 bytes")]
+    Key(PathBuf),
+    /// The system gives no random bytes.
+    #[error("get random bytes from the system")]
+    Random,
+    /// Anything else the database says.
+    #[error("query the store: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// An error of a file; a full disk is told apart.
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match source.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::Full,
+            _ => Self::File { path: path.to_owned(), source },
+        }
+    }
+}
+
+/// SQLITE_FULL (13): an insertion failed because the disk is full.
+const SQLITE_FULL: &str = "13";
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(said) if said.code().as_deref() == Some(SQLITE_FULL) => Self::Full,
+            sqlx::Error::PoolClosed => Self::Closed,
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Opening and closing the store: one folder with the database, the large bodies and the key.
+//! It refuses to run on a database that would acknowledge before the disk has it, or beside a second server.
+
+use super::body::Bodies;
+use super::row::Columns;
+use super::schema;
+use super::secret::Secret;
+use super::writer::Writer;
+use super::{StoreError, notice, outbox};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Executor};
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Connections that read.
+const READERS: u32 = 4;
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder of the store; made with mode 0700 when it is missing.
+    pub dir: PathBuf,
+    /// As whom.
+    pub role: Role,
+}
+
+/// Who opens a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The one server on the folder: cleans up what a crash left, before it accepts anything.
+    Server,
+    /// A command beside it, which reads and decides but keeps no mail of its own.
+    Tool,
+}
+
+/// The store. All methods may be called from many tasks at once.
+pub struct Store {
+    pub(super) read: AnyPool,
+    pub(super) writer: Writer,
+    pub(super) bodies: Bodies,
+    pub(super) secret: Secret,
+    /// Held while the server lives; the system frees it when the process ends in whatever way.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store of a folder, brings its tables up to date, and as a server removes orphans and frees the leases of a predecessor.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, another server uses it, its schema is newer, or the database would not be durable.
+    pub async fn open(options: &Options) -> Result<Self, StoreError> {
+        let dir = &options.dir;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| StoreError::file(dir, error))?;
+        let dir = dir.canonicalize().map_err(|error| StoreError::file(dir, error))?;
+        let lock = match options.role {
+            Role::Server => Some(lock(&dir)?),
+            Role::Tool => None,
+        };
+        let url = format!("sqlite://{}?mode=rwc", encoded(&dir.join("store.db")));
+        let write = pool(&url, 1, WRITER).await?;
+        schema::migrate(&mut *write.acquire().await?).await?;
+        check(&mut *write.acquire().await?).await?;
+        if options.role == Role::Server {
+            // What a predecessor left in the log is moved now and not within the first commit, for which a client waits.
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&write).await?;
+        }
+        let read = pool(&url, READERS, READER).await?;
+        let store = Self {
+            read,
+            writer: Writer::start(write),
+            bodies: Bodies::open(&dir.join("bodies"))?,
+            secret: Secret::open(&dir)?,
+            _lock: lock,
+        };
+        if options.role == Role::Server {
+            store.recover().await?;
+        }
+        Ok(store)
+    }
+
+    /// A store in memory, for tests: it lives as long as the value.
+    ///
+    /// # Errors
+    /// When the database cannot be made.
+    pub async fn memory() -> Result<Self, StoreError> {
+        // One connection for all: every further one would open an empty database of its own.
+        let pool = pool("sqlite::memory:", 1, "PRAGMA foreign_keys = ON").await?;
+        schema::migrate(&mut *pool.acquire().await?).await?;
+        Ok(Self {
+            read: pool.clone(),
+            writer: Writer::start(pool),
+            bodies: Bodies::in_rows(),
+            secret: Secret::fresh()?,
+            _lock: None,
+        })
+    }
+
+    /// A key for a purpose, the same as long as the store's key file is the same.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.secret.derive(purpose)
+    }
+
+    /// Commits what was handed over, then closes; later calls fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.read.close().await;
+    }
+
+    async fn recover(&self) -> Result<(), StoreError> {
+        let rows = sqlx::query("SELECT file FROM body WHERE file IS NOT NULL").fetch_all(&self.read).await?;
+        let named = rows.iter().map(|row| row.text("file")).collect::<Result<_, _>>()?;
+        let swept = self.bodies.sweep(named).await?;
+        let items = self.writer.write(outbox::FreeLeases).await?;
+        let notices = self.writer.write(notice::FreeLeases).await?;
+        tracing::info!(orphans = swept, outbox_leases = items, notice_leases = notices, "opened the store");
+        Ok(())
+    }
+}
+
+const WRITER: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000";
+const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
+
+async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
+    sqlx::any::install_default_drivers();
+    // Statements are not logged: their values come from mails.
+    let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_secs(30))
+        .after_connect(move |at, _| {
+            Box::pin(async move {
+                at.execute(sqlx::raw_sql(settings)).await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// A file system without shared memory, or a build of the database with other defaults, would show here.
+async fn check(at: &mut AnyConnection) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT journal_mode FROM pragma_journal_mode").fetch_one(&mut *at).await?;
+    let found = row.text("journal_mode")?;
+    if found != "wal" {
+        return Err(StoreError::Unsafe { setting: "journal_mode", found, wanted: "wal" });
+    }
+    let row = sqlx::query("SELECT synchronous FROM pragma_synchronous").fetch_one(&mut *at).await?;
+    let found = row.number("synchronous")?;
+    if found != 2 {
+        return Err(StoreError::Unsafe { setting: "synchronous", found: found.to_string(), wanted: "2" });
+    }
+    Ok(())
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|error| StoreError::file(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(StoreError::file(&path, error)),
+    }
+}
+
+/// A path for the inside of a URL (RFC 3986 2.1 percent-encoding).
+fn encoded(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}

@@ -1,0 +1,95 @@
+//! Retention: what is decided and old goes, a few hundred rows at a time so that nobody waits for it.
+//! It refuses to remove a mail that waits or leaves, and to shorten the audit trail without a row that says so.
+
+use super::audit::{self, Event, NewAudit};
+use super::row::int;
+use super::writer::Write;
+use super::{Store, StoreError};
+use crate::rules::verdict::Outcome;
+use serde::{Deserialize, Serialize};
+use sqlx::AnyConnection;
+
+/// Rows of one commit.
+const BATCH: u64 = 500;
+
+/// How long things are kept after they are over, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Decided mails, from their decision; notices that were sent, from then.
+    pub decided_ms: u64,
+    /// Audit rows.
+    pub audit_ms: u64,
+    /// History rows; longer than the longest window.
+    pub history_ms: u64,
+    /// Pairs of sender and recipient, from the last mail.
+    pub contacts_ms: u64,
+}
+
+/// How many rows went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Purged {
+    pub held: u64,
+    pub notices: u64,
+    pub audit: u64,
+    pub history: u64,
+    pub contacts: u64,
+}
+
+struct Batch {
+    sql: &'static str,
+    before_ms: u64,
+    /// Say it in the audit trail.
+    at_ms: Option<u64>,
+}
+
+impl Write for Batch {
+    type Out = u64;
+
+    async fn apply(&self, at: &mut AnyConnection) -> Result<u64, StoreError> {
+        let gone =
+            sqlx::query(self.sql).bind(int(self.before_ms)).bind(int(BATCH)).execute(&mut *at).await?.rows_affected();
+        if let Some(at_ms) = self.at_ms.filter(|_| gone > 0) {
+            let row = NewAudit::new(at_ms, None, Event::Purged, Outcome::Pass).count("audit_rows", gone);
+            audit::add(at, &[row]).await?;
+        }
+        Ok(gone)
+    }
+}
+
+impl Store {
+    /// Removes what is older than the retention.
+    ///
+    /// # Errors
+    /// When the database cannot be written; what went before stays gone.
+    pub async fn purge(&self, now_ms: u64, retention: &Retention) -> Result<Purged, StoreError> {
+        let decided = now_ms.saturating_sub(retention.decided_ms);
+        let held = "DELETE FROM held WHERE id IN (SELECT id FROM held
+             WHERE state IN ('released', 'returned', 'expired', 'cancelled') AND decided_ms < $1
+             AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.mail = held.id AND notice.done_ms = 0) LIMIT $2)";
+        let notices = "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE done_ms > 0 AND done_ms < $1
+             AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = notice.mail AND held.state = 'held') LIMIT $2)";
+        let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at_ms < $1 ORDER BY seq LIMIT $2)";
+        let history = "DELETE FROM history WHERE (mail_key, class) IN
+             (SELECT mail_key, class FROM history WHERE at_ms < $1 LIMIT $2)";
+        let contacts = "DELETE FROM contact WHERE (sender, recipient) IN
+             (SELECT sender, recipient FROM contact WHERE last_ms < $1 LIMIT $2)";
+        Ok(Purged {
+            held: self.batches(held, decided, None).await?,
+            notices: self.batches(notices, decided, None).await?,
+            audit: self.batches(audit, now_ms.saturating_sub(retention.audit_ms), Some(now_ms)).await?,
+            history: self.batches(history, now_ms.saturating_sub(retention.history_ms), None).await?,
+            contacts: self.batches(contacts, now_ms.saturating_sub(retention.contacts_ms), None).await?,
+        })
+    }
+
+    async fn batches(&self, sql: &'static str, before_ms: u64, at_ms: Option<u64>) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let gone = self.writer.write(Batch { sql, before_ms, at_ms }).await?;
+            all += gone;
+            if gone < BATCH {
+                return Ok(all);
+            }
+        }
+    }
+}
