@@ -6,7 +6,7 @@ mod expiry;
 mod permission;
 
 pub use expiry::Ticked;
-pub use permission::{Denial, choices};
+pub use permission::{Denial, choices, effective};
 
 use crate::address::Address;
 use crate::id::MailId;

@@ -152,7 +152,8 @@ pub(super) fn by_itself(terms: &HoldTerms) -> Option<Repair> {
 }
 
 /// The repair that really is made: rewritings of matching rules apply however the mail leaves.
-pub(super) fn effective(repair: Repair, rewrite: Option<Rewriting>) -> Repair {
+#[must_use]
+pub fn effective(repair: Repair, rewrite: Option<Rewriting>) -> Repair {
     match (repair, rewrite) {
         (Repair::AsIs, Some(Rewriting::Bcc)) => Repair::Bcc,
         (Repair::AsIs | Repair::Bcc, Some(Rewriting::Individual)) => Repair::Individual,

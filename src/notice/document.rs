@@ -40,7 +40,7 @@ pub struct Section {
 pub fn plain(sections: &[Section]) -> String {
     let mut out = String::new();
     if let [_, second, ..] = sections {
-        out.push_str(second.language.pick("(日本語は下にあります)\n\n", "(English text follows below.)\n\n"));
+        out.push_str(second.language.pick("（日本語は下にあります）\n\n", "(English text follows below.)\n\n"));
     }
     for (place, section) in sections.iter().enumerate() {
         if place > 0 {
@@ -58,7 +58,7 @@ pub fn plain(sections: &[Section]) -> String {
 
 fn plain_block(block: &Block, language: Language, out: &mut String) {
     // Writing to a String cannot fail.
-    let colon = language.pick(":", ": ");
+    let colon = language.pick("：", ": ");
     match block {
         Block::Text(text) | Block::Lead(text) | Block::Note(text) => {
             let _ = writeln!(out, "{text}");
