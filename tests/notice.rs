@@ -1,5 +1,6 @@
 //! Notices as people get them: golden mails, who is told, and what must never stand in one.
 //! It refuses to accept a changed sentence silently: `UPDATE_GOLDEN=1 cargo test --test notice` writes the files, a person reads the difference.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall stop")]
 
 #[path = "notice/scene.rs"]
 mod scene;
@@ -16,6 +17,7 @@ use sekisho::notice::errand::errands;
 use sekisho::notice::{Errand, Event, Language, Letter, Role, Voice, write};
 use sekisho::rules::verdict::{Decider, OnExpiry, Outcome, Repair, Rewriting, Verdict};
 use sekisho::store::{About, Actor, Decision, HeldMail, Notice, NoticeKind, State};
+use std::fmt::Write as _;
 use std::path::Path;
 
 const BOTH: [Language; 2] = [Language::Ja, Language::En];
@@ -59,7 +61,7 @@ fn readable(letter: &Letter) -> String {
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned)),
         };
         if let Some(value) = value {
-            out.push_str(&format!("{name}: {value}\n"));
+            let _ = writeln!(out, "{name}: {value}");
         }
     }
     format!("{out}\n{}", text(&message))

@@ -1,6 +1,10 @@
 //! Made-up held mails and a voice, for the tests of notices and pages.
 //! It refuses real persons and real organisations.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of it, and a scene that cannot be set is a failed test"
+)]
 
 use jiff::tz::TimeZone;
 use sekisho::address::{Address, DomainSet};

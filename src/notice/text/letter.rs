@@ -34,9 +34,7 @@ pub fn fields(language: Language, about: &About<'_>, voice: &Voice, with_sender:
     fields.push((language.pick("宛先", "Recipients").to_owned(), recipients(language, counts)));
     if as_it_is && counts.outside_visible > 1 {
         fields.push((
-            language
-                .pick("このまま送るとお互いに見える社外のアドレス", "Outside addresses that others would see")
-                .to_owned(),
+            language.pick("互いに見える社外の宛先", "Outside, visible to others").to_owned(),
             language.pick(format!("{}件", number(counts.outside_visible)), number(counts.outside_visible)),
         ));
     }
