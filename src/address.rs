@@ -5,6 +5,10 @@ use idna::AsciiDenyList;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+mod lookalike;
+
+pub use lookalike::{KnownDomains, lookalike};
+
 /// A domain name in its comparison form: lower case, A-labels (RFC 5890 2.3.2.1), no final dot; an address literal stays as written in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Domain(String);

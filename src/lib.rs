@@ -6,6 +6,7 @@
 pub mod address;
 pub mod id;
 pub mod limits;
+pub mod network;
 // Layer 1: shapes
 pub mod config;
 pub mod mail;

@@ -119,6 +119,18 @@ impl Budget {
         }
     }
 
+    /// Bytes that are left.
+    #[must_use]
+    pub fn bytes_left(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Archive entries that are left.
+    #[must_use]
+    pub fn entries_left(&self) -> u64 {
+        self.entries
+    }
+
     /// Takes one archive entry.
     ///
     /// # Errors

@@ -1,8 +1,88 @@
-//! The command line
-//!  one file per command.:It refuses unknown words with a usage text and exit code 2.
+//! The command line: one file per command.
+//! It refuses unknown words with a usage text and exit code 2, and never prints personal values unless `--reveal` asks for them.
+
+pub mod demo;
+mod held;
+mod init;
+mod load;
+mod rules;
+mod scan;
+mod serve;
+
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Everything is well.
+const OK: u8 = 0;
+/// The answer is "no": a mail would be stopped, an example fails.
+const NO: u8 = 1;
+/// Wrong words, files or settings.
+const WRONG: u8 = 2;
+/// Configuration error in the numbering of sysexits.h, for service managers.
+const CONFIG: u8 = 78;
+
+/// An outbound e-mail leak guard: holds, rewrites or blocks mail before it leaks personal data.
+#[derive(Parser)]
+#[command(name = "sekisho", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the guard.
+    Serve(serve::Arguments),
+    /// Show real leaks being stopped, with a guard, a mail server and a page on this machine.
+    Demo(demo::Arguments),
+    /// Inspect mails (.eml) or documents, and say what the rules would do.
+    Scan(scan::Arguments),
+    /// Check, test and describe rule files.
+    Rules(rules::Arguments),
+    /// Look at held mails and decide about them.
+    Held(held::Arguments),
+    /// Write a commented configuration and the default rules into a folder.
+    Init(init::Arguments),
+    /// Inspect mails from standard input (used by the guard itself).
+    #[command(hide = true)]
+    InspectWorker {
+        /// Mebibytes of address space.
+        mebibytes: u64,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Args)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(short, long, env = "SEKISHO_CONFIG", default_value = "sekisho.toml")]
+    config: PathBuf,
+}
 
 /// Reads the arguments and runs the command.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let code = match arguments.command {
+        Command::InspectWorker { mebibytes } => return crate::worker::run(mebibytes),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Rules(arguments) => rules::run(&arguments),
+        Command::Held(arguments) => held::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
+    };
+    ExitCode::from(code)
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no error.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes a line to standard error.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "sekisho: {text}");
 }

@@ -1,2 +1,385 @@
-//! The configuration file
-//!  what it may say (file.rs) and what it means (resolved, valid by construction).:It refuses unknown keys and points at the line, the column and the nearest right spelling.
+//! The configuration: what the file may say (`file`), and what it means here, resolved and valid by construction.
+//! It refuses unknown keys and values that cannot work together, and points at the line, the column and the way out.
+
+pub mod error;
+pub mod file;
+
+use crate::address::Address;
+use crate::limits::Limits;
+use crate::network::Network;
+use error::{Problem, Source};
+use file::{File, ListenerTls, LogFormat, UpstreamTls};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name in greetings, `Received` fields and notices.
+    pub hostname: String,
+    /// Where held mails, the outbox and keys are kept.
+    pub state: PathBuf,
+    /// The folder of rules; `None` for the set in the program.
+    pub rules: Option<PathBuf>,
+    pub listeners: Vec<Listener>,
+    /// Certificate and key in PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub upstream: Upstream,
+    pub notice: Notice,
+    pub console: Option<Console>,
+    /// Where health and metrics are served.
+    pub status: Option<SocketAddr>,
+    pub workers: usize,
+    /// Milliseconds that decided mails, and audit rows, are kept.
+    pub keep_decided_ms: u64,
+    pub keep_audit_ms: u64,
+    pub log: Log,
+    pub limits: Limits,
+    /// IANA name of the organisation's time zone.
+    pub time_zone: String,
+}
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub listen: SocketAddr,
+    pub tls: ListenerTls,
+    pub require_tls: bool,
+    pub allowed: Vec<Network>,
+}
+
+/// The mail server behind.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// `host:port`.
+    pub server: String,
+    pub tls: UpstreamTls,
+    pub implicit: bool,
+    /// The name its certificate must have.
+    pub name: String,
+    pub ca: Option<PathBuf>,
+    /// User and the file that holds the password.
+    pub login: Option<(String, PathBuf)>,
+    pub connections: usize,
+}
+
+/// Notices.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub from: Address,
+    /// `ja` and `en` in the order of the mail.
+    pub languages: Vec<String>,
+    /// Milliseconds to wait for late transactions of the same mail.
+    pub settle_ms: u64,
+    /// Who is asked about mails only an administrator may release.
+    pub admins: Vec<String>,
+}
+
+/// The page behind the links.
+#[derive(Clone, Debug)]
+pub struct Console {
+    pub listen: SocketAddr,
+    /// The beginning of every link, without a final slash.
+    pub url: String,
+    pub tls: bool,
+}
+
+/// Logs.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+impl Config {
+    /// Reads a configuration text. Relative paths are taken from `base`, the folder of the file.
+    ///
+    /// # Errors
+    /// Every problem found, each with its place.
+    pub fn parse(name: &str, text: &str, base: &Path) -> Result<Self, Vec<Problem>> {
+        let source = Source::new(name, text);
+        let file: File = toml::from_str(text).map_err(|error| vec![syntax(&source, &error)])?;
+        Reader { source, base, problems: Vec::new() }.config(file)
+    }
+}
+
+/// A TOML or shape error as a problem; for an unknown key the nearest known one is offered.
+fn syntax(source: &Source, error: &toml::de::Error) -> Problem {
+    let message = error.message();
+    let problem = Problem::error(source, error.span().unwrap_or(0..0), message);
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(word) if message.starts_with("unknown ") => problem.with_nearest(word, quoted),
+        _ => problem,
+    }
+}
+
+struct Reader<'a> {
+    source: Source,
+    base: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(mut self, file: File) -> Result<Config, Vec<Problem>> {
+        let listeners: Vec<Listener> =
+            file.listeners.iter().map(|each| self.listener(each, file.tls.is_some())).collect();
+        if listeners.is_empty() {
+            self.fail(0..0, "there is no [[listener]]", "add:\n[[listener]]\nlisten = \"127.0.0.1:10025\"");
+        }
+        let hostname = match &file.hostname {
+            Some(name) => self.hostname(name),
+            None => {
+                self.fail(
+                    0..0,
+                    "`hostname` is missing",
+                    "write the name of this host: hostname = \"guard.example.jp\"",
+                );
+                String::new()
+            }
+        };
+        let upstream = self.upstream(file.upstream.as_ref());
+        if let Some(upstream) = &upstream {
+            let own = listeners.iter().any(|listener| listener.listen.to_string() == upstream.server);
+            if own && let Some(place) = &file.upstream {
+                self.fail(
+                    place.get_ref().server.span(),
+                    "the upstream is a listener of this guard",
+                    "mail would run in a circle: name the mail server behind the guard",
+                );
+            }
+        }
+        let notice = self.notice(&file.notice, &hostname);
+        let console = self.console(&file);
+        let status = file.status.listen.as_ref().map(|listen| self.socket(listen));
+        let keep_decided_ms = self.duration(&file.retention.decided);
+        let keep_audit_ms = self.duration(&file.retention.audit);
+        let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
+        let log = self.log(&file.log);
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let workers = file.workers.count.unwrap_or(cores).clamp(1, 256);
+        match upstream {
+            Some(upstream) if self.problems.is_empty() => Ok(Config {
+                hostname,
+                state: self.path(file.state.as_deref().unwrap_or_else(|| Path::new("state"))),
+                rules: file.rules.as_deref().map(|path| self.path(path)),
+                listeners,
+                tls: file.tls.map(|tls| (self.path(&tls.certificate), self.path(&tls.key))),
+                upstream,
+                notice,
+                console,
+                status,
+                workers,
+                keep_decided_ms,
+                keep_audit_ms,
+                log,
+                limits: file.limits,
+                time_zone,
+            }),
+            _ => Err(self.problems),
+        }
+    }
+
+    fn fail(&mut self, span: Range<usize>, message: &str, help: &str) {
+        self.problems.push(Problem::error(&self.source, span, message).with_help(help));
+    }
+
+    fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    fn hostname(&mut self, name: &Spanned<String>) -> String {
+        let text = name.get_ref();
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if text.len() > 253 || !text.split('.').all(label) {
+            self.fail(name.span(), "this is no host name", "letters, digits, hyphens and dots: guard.example.jp");
+        }
+        text.clone()
+    }
+
+    fn socket(&mut self, text: &Spanned<String>) -> SocketAddr {
+        text.get_ref().parse().unwrap_or_else(|_| {
+            self.fail(
+                text.span(),
+                "this is no address with a port",
+                "write it as 127.0.0.1:10025, 0.0.0.0:25 or [::1]:10025",
+            );
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn listener(&mut self, listener: &Spanned<file::Listener>, tls: bool) -> Listener {
+        let given = listener.get_ref();
+        if given.tls != ListenerTls::Off && !tls {
+            self.fail(
+                listener.span(),
+                "this listener speaks TLS but there is no [tls]",
+                "add [tls] with `certificate` and `key`",
+            );
+        }
+        if given.require_tls && given.tls == ListenerTls::Off {
+            self.fail(
+                listener.span(),
+                "`require_tls` needs `tls = \"starttls\"` or \"implicit\"",
+                "set `tls`, or remove `require_tls`",
+            );
+        }
+        let allowed = match &given.allowed {
+            Some(networks) => networks.iter().filter_map(|network| self.network(network)).collect(),
+            None => ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok()).collect(),
+        };
+        Listener { listen: self.socket(&given.listen), tls: given.tls, require_tls: given.require_tls, allowed }
+    }
+
+    fn network(&mut self, text: &Spanned<String>) -> Option<Network> {
+        match text.get_ref().parse() {
+            Ok(network) => Some(network),
+            Err(error) => {
+                self.problems.push(Problem::error(&self.source, text.span(), format!("failed to {error}")));
+                None
+            }
+        }
+    }
+
+    fn upstream(&mut self, upstream: Option<&Spanned<file::Upstream>>) -> Option<Upstream> {
+        let Some(place) = upstream else {
+            self.fail(
+                0..0,
+                "there is no [upstream]",
+                "name the mail server behind the guard:\n[upstream]\nserver = \"127.0.0.1:10026\"",
+            );
+            return None;
+        };
+        let given = place.get_ref();
+        let server = given.server.get_ref().clone();
+        let host = match server.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) && !host.is_empty() => host,
+            _ => {
+                self.fail(given.server.span(), "this is no host with a port", "write it as mail.example.jp:25");
+                return None;
+            }
+        };
+        let login = match (&given.user, &given.password_file) {
+            (Some(user), Some(file)) => Some((user.clone(), self.path(file))),
+            (None, None) => None,
+            _ => {
+                self.fail(place.span(), "`user` and `password_file` belong together", "give both or none");
+                None
+            }
+        };
+        if login.is_some() && given.tls != UpstreamTls::Verify {
+            self.fail(
+                place.span(),
+                "credentials are only sent over a verified connection",
+                "set tls = \"verify\", or remove `user` and `password_file`",
+            );
+        }
+        if given.implicit && matches!(given.tls, UpstreamTls::Off | UpstreamTls::May) {
+            self.fail(
+                place.span(),
+                "`implicit` needs `tls = \"encrypt\"` or \"verify\"",
+                "set `tls`, or remove `implicit`",
+            );
+        }
+        Some(Upstream {
+            name: given.name.clone().unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned()),
+            tls: given.tls,
+            implicit: given.implicit,
+            ca: given.ca.as_deref().map(|path| self.path(path)),
+            login,
+            connections: given.connections.clamp(1, 1_000),
+            server,
+        })
+    }
+
+    fn notice(&mut self, given: &file::Notice, hostname: &str) -> Notice {
+        let from = match &given.from {
+            Some(from) if from.get_ref().contains('@') => Address::new(from.get_ref()),
+            Some(from) => {
+                self.fail(from.span(), "this is no mail address", "write it as postmaster@example.jp");
+                Address::new("")
+            }
+            None => Address::new(&format!("postmaster@{hostname}")),
+        };
+        for language in &given.languages {
+            if !matches!(language.get_ref().as_str(), "ja" | "en") {
+                self.fail(language.span(), "this language is not known", "`ja` and `en` are");
+            }
+        }
+        Notice {
+            from,
+            languages: given.languages.iter().map(|language| language.get_ref().clone()).collect(),
+            settle_ms: self.duration(&given.settle),
+            admins: given.admins.clone(),
+        }
+    }
+
+    fn console(&mut self, file: &File) -> Option<Console> {
+        let listen = file.console.listen.as_ref()?;
+        if file.console.tls && file.tls.is_none() {
+            self.fail(
+                listen.span(),
+                "the page speaks TLS but there is no [tls]",
+                "add [tls] with `certificate` and `key`",
+            );
+        }
+        let socket = self.socket(listen);
+        let url = match &file.console.url {
+            Some(url) if url.get_ref().starts_with("https://") || url.get_ref().starts_with("http://") => {
+                url.get_ref().trim_end_matches('/').to_owned()
+            }
+            Some(url) => {
+                self.fail(url.span(), "links need a full address", "write it as https://guard.example.jp");
+                String::new()
+            }
+            None => format!("{}://{socket}", if file.console.tls { "https" } else { "http" }),
+        };
+        Some(Console { listen: socket, url, tls: file.console.tls })
+    }
+
+    fn log(&mut self, given: &file::Log) -> Log {
+        if !matches!(given.level.get_ref().as_str(), "error" | "warn" | "info" | "debug" | "trace") {
+            self.problems.push(
+                Problem::error(&self.source, given.level.span(), "this log level is not known")
+                    .with_nearest(given.level.get_ref(), ["error", "warn", "info", "debug", "trace"]),
+            );
+        }
+        Log { format: given.format, level: given.level.get_ref().clone() }
+    }
+
+    fn zone(&mut self, zone: &Spanned<String>) -> String {
+        if jiff::tz::TimeZone::get(zone.get_ref()).is_err() {
+            self.fail(zone.span(), "this time zone is not known", "use a name of the IANA list, such as Asia/Tokyo");
+        }
+        zone.get_ref().clone()
+    }
+
+    /// Milliseconds of `10s`, `5m`, `24h`, `3d`.
+    fn duration(&mut self, text: &Spanned<String>) -> u64 {
+        milliseconds(text.get_ref()).unwrap_or_else(|| {
+            self.fail(text.span(), "this is no length of time", "write it as 10s, 5m, 24h or 3d");
+            0
+        })
+    }
+}
+
+/// Milliseconds of a length of time: a whole number and `s`, `m`, `h` or `d`.
+#[must_use]
+pub fn milliseconds(text: &str) -> Option<u64> {
+    let split = text.find(|char: char| !char.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let unit = match unit.trim() {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}

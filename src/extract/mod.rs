@@ -1,11 +1,56 @@
 //! From parts to text: every piece of readable content with its place, and every unread one with its reason.
 //! It refuses to fail: what cannot be read becomes `Unreadable`, never an error and never silence.
 
+use crate::limits::Budget;
 use serde::{Deserialize, Serialize};
 
+mod card;
+mod csv;
+mod disguise;
+mod embedded;
+mod entity;
+mod grid;
+mod html;
+mod image;
+pub mod kind;
+mod number_format;
+mod office;
+mod pkcs7;
+mod read;
+mod shared_strings;
+mod sheet;
 pub mod table;
+pub mod text;
+mod walk;
+mod xml;
+mod zip;
 
+pub use kind::Kind;
 pub use table::Table;
+
+/// One leaf of the MIME tree, decoded from its transfer encoding.
+#[derive(Clone, Debug)]
+pub struct PartInput<'a> {
+    /// The place: `body`, or the attachment's name.
+    pub path: String,
+    /// Every reading of the file name (RFC 2231, RFC 2047, raw); the worst of them decides about [`Attachment::disguised`].
+    pub names: Vec<String>,
+    /// The media type as declared, `text/csv`.
+    pub declared_type: Option<String>,
+    /// The charset as declared.
+    pub declared_charset: Option<String>,
+    /// [`Role::Body`] or [`Role::Attachment`].
+    pub role: Role,
+    /// Shown inside the mail: it has a Content-ID or `Content-Disposition: inline`.
+    pub inline: bool,
+    /// The content.
+    pub bytes: &'a [u8],
+}
+
+/// Reads one part and everything inside it into `out`; whatever could not be read is in [`Extracted::unreadable`].
+pub fn part(input: &PartInput<'_>, budget: &mut Budget, out: &mut Extracted) {
+    read::part(input, budget, out);
+}
 
 /// One piece of content with the place it was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,4 +151,31 @@ pub struct Extracted {
     pub unreadable: Vec<Unreadable>,
     /// The attachments, archives' entries included.
     pub attachments: Vec<Attachment>,
+    /// Mails found inside (attached, in archives, under an opaque signature): path and bytes, for the reader of mails.
+    pub nested_mails: Vec<(String, Vec<u8>)>,
+    /// A TNEF part carries the message class `IPM.Outlook.Recall` (MS-OXOMSG 2.2.2).
+    pub recall: bool,
+}
+
+impl Extracted {
+    /// Adds a text unless it is blank.
+    pub(crate) fn text(&mut self, path: &str, role: Role, text: String) {
+        if !text.trim().is_empty() {
+            self.pieces.push(Piece { path: path.to_owned(), role, content: Content::Text(text) });
+        }
+    }
+
+    /// Adds a table unless it has no rows.
+    pub(crate) fn table(&mut self, path: &str, role: Role, table: Table) {
+        if !table.is_empty() {
+            self.pieces.push(Piece { path: path.to_owned(), role, content: Content::Table(table) });
+        }
+    }
+
+    /// Records that a place could not be read; the same place and reason is recorded once.
+    pub(crate) fn unread(&mut self, path: &str, why: Why) {
+        if !self.unreadable.iter().rev().take(16).any(|known| known.path == path && known.why == why) {
+            self.unreadable.push(Unreadable { path: path.to_owned(), why });
+        }
+    }
 }

@@ -2,7 +2,13 @@
 //! It refuses to judge, and to re-serialise: the bytes that came are the bytes that leave, but for named header lines.
 
 pub mod charset;
+pub mod encoded_word;
 pub mod envelope;
 pub mod header;
+mod iso2022jp;
+pub mod mailbox;
 pub mod message;
+mod mime;
+pub mod parameter;
 pub mod recipients;
+pub mod transfer;

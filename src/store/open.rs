@@ -65,6 +65,10 @@ impl Store {
         let write = pool(&url, 1, WRITER).await?;
         schema::migrate(&mut *write.acquire().await?).await?;
         check(&mut *write.acquire().await?).await?;
+        if options.role == Role::Server {
+            // What a predecessor left in the log is moved now and not within the first commit, for which a client waits.
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&write).await?;
+        }
         let read = pool(&url, READERS, READER).await?;
         let store = Self {
             read,
@@ -94,6 +98,12 @@ impl Store {
             secret: Secret::fresh()?,
             _lock: None,
         })
+    }
+
+    /// A key for a purpose, the same as long as the store's key file is the same.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.secret.derive(purpose)
     }
 
     /// Commits what was handed over, then closes; later calls fail with [`StoreError::Closed`].

@@ -40,6 +40,14 @@ impl Secret {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
+    /// A key for another purpose, which tells nothing about this one (HMAC as a key derivation function, NIST SP 800-108 in spirit of one block).
+    pub(super) fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        let tag = hmac::sign(&self.0, format!("key for {purpose}").as_bytes());
+        key.copy_from_slice(&tag.as_ref()[..32]);
+        key
+    }
+
     /// The keyed hash (first 128 bits of HMAC-SHA-256, hex) of an address in its comparison form.
     pub(super) fn hash(&self, address: &Address) -> String {
         hex(&hmac::sign(&self.0, address.key().as_bytes()).as_ref()[..16])

@@ -1,0 +1,316 @@
+//! The composition root: builds every part from the configuration, starts and stops them in order.
+//! It refuses to start half: a part that cannot start ends the program with its reason.
+
+mod chores;
+mod letters;
+mod tls;
+
+use crate::address::Address;
+use crate::clock::Clock;
+use crate::config::file::UpstreamTls;
+use crate::config::{self, Config};
+use crate::console;
+use crate::hold::Desk;
+use crate::listen::tls::{Certificate, TlsError};
+use crate::listen::{self, Listener, Shared, Start};
+use crate::mail::charset;
+use crate::notice::Author;
+use crate::notice::link::LinkKey;
+use crate::outbox::{Outbox, Patience, Reporter};
+use crate::pipeline::{Metrics, Parts, Pipeline};
+use crate::plan;
+use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
+use crate::reload::{self, RulesError};
+use crate::rules::RuleSet;
+use crate::store::{self, Store, StoreError};
+use crate::worker::{self, Pool};
+use arc_swap::ArcSwap;
+use aws_lc_rs::hmac;
+use chores::Chores;
+use jiff::tz::TimeZone;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long an orderly stop waits for mails in progress.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why the guard does not start. The texts fit behind "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("read Japanese mail: {0}")]
+    Charset(String),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Upstream(#[from] RelayTlsError),
+    #[error("read the password in {file}: {cause}")]
+    Password { file: PathBuf, cause: io::Error },
+    #[error("listen on {at}: {cause}")]
+    Bind { at: SocketAddr, cause: io::Error },
+    #[error("use the time zone {0}")]
+    Zone(String),
+    #[error("write notices from {0}")]
+    Author(Address),
+    #[error("find the program's own file: {0}")]
+    Program(io::Error),
+}
+
+/// A running guard.
+pub struct App {
+    stopping: CancellationToken,
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    store: Arc<Store>,
+    relay: Arc<Relay>,
+    chores: Arc<Chores>,
+    /// Addresses that listeners got, in the order of the configuration.
+    pub listening: Vec<SocketAddr>,
+    /// Address of the page.
+    pub console: Option<SocketAddr>,
+}
+
+/// Sockets are bound before anything is accepted, so that a taken port ends the start with nothing half done.
+async fn bind(at: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
+    let socket = TcpListener::bind(at).await.map_err(|cause| StartError::Bind { at, cause })?;
+    tracing::info!(at = %socket.local_addr().unwrap_or(at), "{what} listens");
+    Ok(socket)
+}
+
+impl App {
+    /// Builds and starts everything.
+    ///
+    /// # Errors
+    /// [`StartError`] with the first part that cannot start.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        charset::self_test().map_err(|why| StartError::Charset(why.to_string()))?;
+        let zone = TimeZone::get(&config.time_zone).map_err(|_| StartError::Zone(config.time_zone.clone()))?;
+        let clock = Clock::system(zone);
+        let rules: Arc<ArcSwap<RuleSet>> =
+            Arc::new(ArcSwap::from_pointee(reload::load(config.rules.as_deref(), &config.limits)?));
+        let certificate = match &config.tls {
+            Some((certificate, key)) => Some(Arc::new(Certificate::load(certificate, key)?)),
+            None => None,
+        };
+        let relay = Arc::new(Relay::new(relay_options(&config)?));
+        let program = std::env::current_exe().map_err(StartError::Program)?;
+        let workers = Arc::new(Pool::new(
+            worker::Options {
+                program,
+                count: config.workers,
+                deadline: Duration::from_secs(config.limits.inspection_seconds),
+                mebibytes: config.limits.worker_mebibytes,
+            },
+            reload::context(&rules.load(), &config.limits),
+        ));
+        let mut sockets = Vec::new();
+        for listener in &config.listeners {
+            sockets.push(bind(listener.listen, "SMTP").await?);
+        }
+        let console_socket = match &config.console {
+            Some(console) => Some(bind(console.listen, "the page").await?),
+            None => None,
+        };
+        let status_socket = match config.status {
+            Some(at) => Some(bind(at, "status").await?),
+            None => None,
+        };
+        let store =
+            Arc::new(Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?);
+
+        let bell = Arc::new(Notify::new());
+        let metrics = Arc::new(Metrics::new());
+        let internal = {
+            let rules = Arc::clone(&rules);
+            Arc::new(move |address: &Address| rules.load().is_internal(address))
+        };
+        let desk = Arc::new(Desk::new(Arc::clone(&store), internal, plan::copies));
+        let author = Author::new("sekisho", config.notice.from.as_str())
+            .map_err(|_| StartError::Author(config.notice.from.clone()))?;
+        let key = LinkKey::new(&store.derived_key("notice links"));
+        let reporter = Reporter {
+            hostname: config.hostname.clone(),
+            from: config.notice.from.clone(),
+            zone: clock.zone().clone(),
+        };
+        let pipeline = Arc::new(Pipeline::new(Parts {
+            hostname: config.hostname.clone(),
+            clock: clock.clone(),
+            limits: config.limits.clone(),
+            settle_ms: config.notice.settle_ms,
+            rules: Arc::clone(&rules),
+            workers: Arc::clone(&workers),
+            store: Arc::clone(&store),
+            relay: Arc::clone(&relay),
+            bell: Arc::clone(&bell),
+            metrics: Arc::clone(&metrics),
+            reporter: reporter.clone(),
+            secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
+        }));
+
+        let stopping = CancellationToken::new();
+        let shared = Arc::new(Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone()));
+        let tasks = TaskTracker::new();
+        let mut listening = Vec::new();
+        for (socket, listener) in sockets.into_iter().zip(&config.listeners) {
+            if let Ok(at) = socket.local_addr() {
+                listening.push(at);
+            }
+            let resolved = Arc::new(resolve(listener, &config, certificate.as_ref())?);
+            tasks.spawn(listen::serve(socket, resolved, Arc::clone(&shared)));
+        }
+        let chores = Arc::new(Chores {
+            config: config.clone(),
+            clock: clock.clone(),
+            rules: Arc::clone(&rules),
+            workers: Arc::clone(&workers),
+            certificate: certificate.clone(),
+            store: Arc::clone(&store),
+            relay: Arc::clone(&relay),
+            outbox: Outbox::new(
+                Arc::clone(&store),
+                reporter,
+                Patience::default(),
+                plan::render,
+                config.upstream.connections,
+            ),
+            desk: Arc::clone(&desk),
+            key,
+            author,
+            bell,
+            metrics: Arc::clone(&metrics),
+            unwell: Mutex::default(),
+            stopping: stopping.clone(),
+        });
+        chores.start(&tasks, &shared);
+        let console = match (console_socket, &config.console) {
+            (Some(socket), Some(given)) => {
+                let at = socket.local_addr().ok();
+                let (clock, voice) = (clock.clone(), Arc::clone(&chores));
+                let router = console::router(console::ConsoleState {
+                    desk,
+                    voice: Arc::new(move || Arc::new(voice.voice())),
+                    clock: Arc::new(move || clock.now_ms()),
+                    preview: None,
+                });
+                let acceptor = match (&certificate, given.tls) {
+                    (Some(certificate), true) => Some(certificate.server_config()?),
+                    _ => None,
+                };
+                tasks.spawn(tls::serve(socket, acceptor, router, stopping.clone()));
+                at
+            }
+            _ => None,
+        };
+        if let Some(socket) = status_socket {
+            let router = {
+                let (health, numbers) = (Arc::clone(&chores), Arc::clone(&metrics));
+                console::status_router(move || health.reasons(), move || numbers.text())
+            };
+            tasks.spawn(tls::serve(socket, None, router, stopping.clone()));
+        }
+        tasks.close();
+        Ok(Self { stopping, shared, tasks, store, relay, chores, listening, console })
+    }
+
+    /// What the guard keeps; for commands that run beside it in one process.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Loads rules and certificates anew, as on SIGHUP.
+    pub async fn reload(&self) {
+        self.chores.reload(true).await;
+    }
+
+    /// Stops in order: no new connections, 421 to idle sessions, mails in progress are finished, then the store closes.
+    pub async fn stop(self) {
+        self.stopping.cancel();
+        self.shared.tasks.close();
+        let finished = async {
+            self.shared.tasks.wait().await;
+            self.tasks.wait().await;
+        };
+        if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
+            tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");
+        }
+        self.relay.close();
+        self.store.close().await;
+    }
+}
+
+fn accept(pipeline: Arc<Pipeline>) -> listen::Accept {
+    Arc::new(move |envelope, mail| {
+        let pipeline = Arc::clone(&pipeline);
+        Box::pin(async move { pipeline.accept(envelope, mail).await })
+    })
+}
+
+fn offer(relay: &Arc<Relay>, config: &Config) -> listen::Offer {
+    let relay = Arc::clone(relay);
+    let limits = config.limits.clone();
+    Arc::new(move || {
+        let (relay, limits) = (Arc::clone(&relay), limits.clone());
+        Box::pin(async move { relay.offer(&limits).await })
+    })
+}
+
+fn resolve(
+    listener: &config::Listener,
+    config: &Config,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<Listener, TlsError> {
+    use crate::config::file::ListenerTls;
+    let start = match listener.tls {
+        ListenerTls::Off => None,
+        ListenerTls::Starttls => Some(Start::Command),
+        ListenerTls::Implicit => Some(Start::Implicit),
+    };
+    let tls = match (start, certificate) {
+        (Some(start), Some(certificate)) => Some((start, certificate.server_config()?)),
+        _ => None,
+    };
+    Ok(Listener {
+        hostname: config.hostname.clone(),
+        tls,
+        require_tls: listener.require_tls,
+        allowed: listener.allowed.clone(),
+        limits: config.limits.clone(),
+    })
+}
+
+fn relay_options(config: &Config) -> Result<relay::Options, StartError> {
+    let upstream = &config.upstream;
+    let policy = match upstream.tls {
+        UpstreamTls::Off => Policy::Off,
+        UpstreamTls::May => Policy::May,
+        UpstreamTls::Encrypt => Policy::Encrypt,
+        UpstreamTls::Verify => Policy::Verify,
+    };
+    let credentials = match &upstream.login {
+        Some((user, file)) => {
+            let password =
+                std::fs::read_to_string(file).map_err(|cause| StartError::Password { file: file.clone(), cause })?;
+            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        None => None,
+    };
+    Ok(relay::Options {
+        server: upstream.server.clone(),
+        hostname: config.hostname.clone(),
+        tls: RelayTls::new(policy, upstream.implicit, &upstream.name, upstream.ca.as_deref())?,
+        credentials,
+        connections: upstream.connections,
+    })
+}

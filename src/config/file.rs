@@ -1,0 +1,185 @@
+//! What `sekisho.toml` may say, key by key, with the defaults of everything that has one.
+//! It refuses unknown keys; whether the values make sense together is decided in `config::mod`.
+
+use crate::limits::Limits;
+use serde::Deserialize;
+use std::path::PathBuf;
+use toml::Spanned;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub hostname: Option<Spanned<String>>,
+    pub state: Option<PathBuf>,
+    pub rules: Option<PathBuf>,
+    #[serde(default, rename = "listener")]
+    pub listeners: Vec<Spanned<Listener>>,
+    pub tls: Option<Tls>,
+    pub upstream: Option<Spanned<Upstream>>,
+    #[serde(default)]
+    pub notice: Notice,
+    #[serde(default)]
+    pub console: Console,
+    #[serde(default)]
+    pub status: Status,
+    #[serde(default)]
+    pub workers: Workers,
+    #[serde(default)]
+    pub retention: Retention,
+    #[serde(default)]
+    pub log: Log,
+    #[serde(default)]
+    pub limits: Limits,
+    pub time_zone: Option<Spanned<String>>,
+}
+
+/// One `[[listener]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    pub listen: Spanned<String>,
+    #[serde(default)]
+    pub tls: ListenerTls,
+    #[serde(default)]
+    pub require_tls: bool,
+    pub allowed: Option<Vec<Spanned<String>>>,
+}
+
+/// How a listener speaks TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerTls {
+    /// Not at all.
+    #[default]
+    Off,
+    /// STARTTLS is offered (RFC 3207).
+    Starttls,
+    /// From the first octet (RFC 8314 3.3).
+    Implicit,
+}
+
+/// `[tls]`: the pair that listeners and the page present.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// `[upstream]`: the mail server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    pub server: Spanned<String>,
+    #[serde(default)]
+    pub tls: UpstreamTls,
+    #[serde(default)]
+    pub implicit: bool,
+    pub name: Option<String>,
+    pub ca: Option<PathBuf>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    #[serde(default = "connections")]
+    pub connections: usize,
+}
+
+fn connections() -> usize {
+    50
+}
+
+/// How the upstream connection speaks TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamTls {
+    /// Never.
+    Off,
+    /// When it is offered, without verification (RFC 7435).
+    #[default]
+    May,
+    /// Always, without verification.
+    Encrypt,
+    /// Always, and the certificate must be good for the name.
+    Verify,
+}
+
+/// `[notice]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notice {
+    pub from: Option<Spanned<String>>,
+    pub languages: Vec<Spanned<String>>,
+    pub settle: Spanned<String>,
+    pub admins: Vec<String>,
+}
+
+impl Default for Notice {
+    fn default() -> Self {
+        Self {
+            from: None,
+            languages: vec![Spanned::new(0..0, "ja".into()), Spanned::new(0..0, "en".into())],
+            settle: Spanned::new(0..0, "10s".into()),
+            admins: Vec::new(),
+        }
+    }
+}
+
+/// `[console]`: the page behind the links.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    pub listen: Option<Spanned<String>>,
+    pub url: Option<Spanned<String>>,
+    pub tls: bool,
+}
+
+/// `[status]`: health and metrics.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Status {
+    pub listen: Option<Spanned<String>>,
+}
+
+/// `[workers]`: the inspection processes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workers {
+    pub count: Option<usize>,
+}
+
+/// `[retention]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    pub decided: Spanned<String>,
+    pub audit: Spanned<String>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { decided: Spanned::new(0..0, "30d".into()), audit: Spanned::new(0..0, "400d".into()) }
+    }
+}
+
+/// `[log]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: Spanned<String>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: Spanned::new(0..0, "info".into()) }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}

@@ -1,0 +1,244 @@
+//! Text in any charset Japanese mail and files use, split into prose and rows, with the files that are encoded inside it.
+//! It refuses to choose between two readings of the same bytes: both become pieces.
+
+use super::kind::Kind;
+use super::{Extracted, PartInput, Role, Why};
+use super::{card, csv, embedded, entity};
+use crate::limits::Budget;
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use memchr::memchr;
+use std::borrow::Cow;
+
+/// Bytes looked at from the start, the middle and the end to tell text from data.
+const SAMPLE: usize = 64 * 1024;
+
+/// One or two readings of these bytes, the better one first.
+pub fn decode(bytes: &[u8], declared: Option<&str>) -> Vec<String> {
+    if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
+        return vec![encoding.decode_without_bom_handling(&bytes[bom..]).0.into_owned()];
+    }
+    if let Some(encoding) = utf16(bytes) {
+        return vec![encoding.decode_without_bom_handling(bytes).0.into_owned()];
+    }
+    let strict = |encoding: &'static Encoding| {
+        encoding.decode_without_bom_handling_and_without_replacement(bytes).map(Cow::into_owned)
+    };
+    let escapes = memchr(0x1B, bytes).is_some_and(|at| matches!(bytes.get(at + 1), Some(b'$' | b'(')));
+    if escapes && let Some(text) = strict(ISO_2022_JP) {
+        return vec![text];
+    }
+    let declared = declared.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
+    let mut texts = Vec::new();
+    if let Some(text) = strict(UTF_8) {
+        texts.push(text);
+        if declared.is_none_or(|encoding| encoding == UTF_8) || bytes.is_ascii() {
+            return texts;
+        }
+    }
+    if let Some(encoding) = declared.filter(|encoding| *encoding != UTF_8)
+        && let Some(text) = strict(encoding)
+    {
+        texts.push(text);
+    }
+    if texts.len() < 2 && (texts.is_empty() || declared.is_some()) && std::str::from_utf8(bytes).is_err() {
+        let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
+        detector.feed(&bytes[..bytes.len().min(1024 * 1024)], true);
+        let guessed = detector.guess(Some(b"jp"), chardetng::Utf8Detection::Allow);
+        texts.push(guessed.decode_without_bom_handling(bytes).0.into_owned());
+    }
+    texts.dedup();
+    texts
+}
+
+/// The readings without a copy where the bytes are plainly UTF-8.
+fn readings<'a>(bytes: &'a [u8], declared: Option<&str>) -> Vec<Cow<'a, str>> {
+    let plain = declared.is_none_or(|label| {
+        let label = label.trim();
+        label.eq_ignore_ascii_case("utf-8") || label.eq_ignore_ascii_case("us-ascii")
+    });
+    if (plain || bytes.is_ascii())
+        && memchr(0x1B, bytes).is_none()
+        && memchr(0, bytes).is_none()
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return vec![Cow::Borrowed(text.strip_prefix('\u{FEFF}').unwrap_or(text))];
+    }
+    decode(bytes, declared).into_iter().map(Cow::Owned).collect()
+}
+
+/// UTF-16 without a byte order mark: zeros (or the high byte of full-width forms) on one side only, and plausible characters.
+pub(super) fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
+    let sample = &bytes[..bytes.len().min(4096) & !1];
+    let mut marks = [0_usize; 2];
+    for (index, byte) in sample.iter().enumerate() {
+        marks[index & 1] += usize::from(matches!(byte, 0 | 0xFF));
+    }
+    let (encoding, few, many) =
+        if marks[0] > marks[1] { (UTF_16BE, marks[1], marks[0]) } else { (UTF_16LE, marks[0], marks[1]) };
+    if sample.len() < 4 || many == 0 || few * 20 > many {
+        return None;
+    }
+    let text = encoding.decode_without_bom_handling(sample).0;
+    let plausible = text
+        .chars()
+        .filter(|character| {
+            matches!(character, '\t' | '\r' | '\n' | ' '..='~' | '\u{A0}'..='\u{FF}' | '\u{2000}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{FF00}'..='\u{FFEF}')
+        })
+        .count();
+    (plausible * 20 >= text.chars().count() * 19).then_some(encoding)
+}
+
+/// Is it text in some charset? At most one byte in a hundred is a control character that text does not use.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    if matches!(Encoding::for_bom(bytes), Some((encoding, _)) if encoding != UTF_8) || utf16(bytes).is_some() {
+        return true;
+    }
+    let middle = bytes.len() / 2;
+    let parts = [
+        &bytes[..bytes.len().min(SAMPLE)],
+        &bytes[middle..bytes.len().min(middle + SAMPLE / 16)],
+        &bytes[bytes.len().saturating_sub(SAMPLE / 16)..],
+    ];
+    parts.iter().all(|part| {
+        let controls = part.iter().filter(|byte| matches!(byte, 0..=7 | 11 | 14..=26 | 28..=31 | 127)).count();
+        controls * 100 <= part.len()
+    })
+}
+
+/// Reads a part of a textual kind.
+pub(super) fn read(kind: Kind, input: &PartInput<'_>, budget: &mut Budget, out: &mut Extracted) {
+    for (index, reading) in readings(input.bytes, input.declared_charset.as_deref()).into_iter().enumerate() {
+        let text = match kind {
+            Kind::Json if reading.contains("\\u") => Cow::Owned(unescaped(&reading)),
+            Kind::Xml | Kind::Svg => Cow::Owned(entity::decoded(&reading).into_owned()),
+            Kind::Ics | Kind::Vcf => Cow::Owned(card::plain(input.bytes, &reading)),
+            _ => reading,
+        };
+        let rows = matches!(kind, Kind::Text | Kind::Csv | Kind::Script);
+        prose_and_rows(&input.path, input.role, text, rows.then_some(kind == Kind::Csv), index == 0, budget, out);
+    }
+}
+
+/// Splits a text into rows and prose; `rows` is `None` when it cannot hold rows, `Some(true)` when it is said to.
+pub(super) fn prose_and_rows(
+    path: &str,
+    role: Role,
+    text: Cow<'_, str>,
+    rows: Option<bool>,
+    search_inside: bool,
+    budget: &mut Budget,
+    out: &mut Extracted,
+) {
+    if memchr::memmem::find(text.as_bytes(), b"-----BEGIN PGP MESSAGE-----").is_some() {
+        out.unread(path, Why::Encrypted);
+    }
+    if let Some(separator) = rows.and_then(|said| csv::dialect(&text, said)) {
+        let (table, complete) = csv::table(&text, separator, budget);
+        out.table(path, role, table);
+        if !complete {
+            out.unread(path, Why::Limit);
+        }
+        if search_inside {
+            embedded::read(path, &text, budget, out);
+        }
+        return;
+    }
+    let inside = if search_inside { embedded::find(&text) } else { Vec::new() };
+    let split = if rows.is_some() { csv::rows_in_prose(&text, budget) } else { None };
+    match split {
+        Some(split) => {
+            out.text(path, role, split.prose);
+            out.table(path, role, split.table);
+            if !split.complete {
+                out.unread(path, Why::Limit);
+            }
+        }
+        None => out.text(path, role, text.into_owned()),
+    }
+    embedded::read_all(path, inside, budget, out);
+}
+
+/// Readable stretches in data of no known kind, such as records of fixed length filled with zeros.
+pub(super) fn read_runs(input: &PartInput<'_>, out: &mut Extracted) {
+    let readable = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..=0xFC);
+    if input.bytes.iter().filter(|byte| readable(byte)).count() * 10 < input.bytes.len() * 6 {
+        return;
+    }
+    let lines: Vec<u8> = input.bytes.iter().map(|byte| if readable(byte) { *byte } else { b'\n' }).collect();
+    if let Some(text) = decode(&lines, input.declared_charset.as_deref()).into_iter().next() {
+        out.text(&input.path, input.role, text);
+    }
+}
+
+/// `\u5c71` in JSON (RFC 8259 7); everything else stays as written.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut high = None;
+    while let Some(at) = memchr::memmem::find(rest.as_bytes(), b"\\u") {
+        if at > 0 {
+            high = None;
+        }
+        out.push_str(&rest[..at]);
+        let Some(unit) = rest.get(at + 2..at + 6).and_then(|hex| u16::from_str_radix(hex, 16).ok()) else {
+            out.push_str("\\u");
+            rest = &rest[at + 2..];
+            continue;
+        };
+        let units: &[u16] = match high {
+            Some(high) => &[high, unit],
+            None => &[unit],
+        };
+        high = None;
+        for character in char::decode_utf16(units.iter().copied()) {
+            match character {
+                Ok(character) => out.push(character),
+                Err(_) if units.len() == 1 => high = Some(unit),
+                Err(_) => out.push('\u{FFFD}'),
+            }
+        }
+        rest = &rest[at + 6..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_charset_of_japanese_text_is_read() {
+        let text = "氏名\t電話\r\n山田太郎\t０９０−１２３４\r\n髙橋㈱①\r\n";
+        let utf16 = |units: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(units).collect::<Vec<u8>>();
+        for (name, bytes) in [
+            ("utf-8", text.as_bytes().to_vec()),
+            ("utf-8 with mark", ["\u{FEFF}", text].concat().into_bytes()),
+            ("cp932", encoding_rs::SHIFT_JIS.encode(text).0.into_owned()),
+            ("euc-jp", encoding_rs::EUC_JP.encode(text).0.into_owned()),
+            ("iso-2022-jp", encoding_rs::ISO_2022_JP.encode(text).0.into_owned()),
+            ("utf-16le", utf16(u16::to_le_bytes)),
+            ("utf-16be", utf16(u16::to_be_bytes)),
+        ] {
+            assert!(is_text(&bytes), "{name}");
+            assert!(decode(&bytes, None).iter().any(|reading| reading.contains("山田太郎\t")), "{name}");
+            assert!(
+                decode(&bytes, Some("windows-1252")).iter().any(|reading| reading.contains("山田太郎")),
+                "{name} mislabelled"
+            );
+        }
+    }
+
+    #[test]
+    fn data_is_not_text() {
+        let noise: Vec<u8> =
+            (0..4096_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+        assert!(!is_text(&noise));
+        assert!(is_text(b"plain\n"));
+    }
+
+    #[test]
+    fn json_escapes_become_characters() {
+        assert_eq!(unescaped(r#"{"a":"\u5c71\u7530 \ud842\udfb7 \uZZ"}"#), "{\"a\":\"山田 𠮷 \\uZZ\"}");
+    }
+}

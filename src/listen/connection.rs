@@ -1,0 +1,116 @@
+//! One connection from accept to close: reads octets, feeds the receiver, performs what it puts out.
+//! It refuses to interpret SMTP; every decision about the dialogue is the receiver's.
+
+use super::{Listener, Shared, Start};
+use crate::smtp::receiver::{Output, Receiver, Settings};
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// Octets read at once.
+const READ: usize = 64 * 1024;
+/// A client that does not take its replies is cut after this.
+const WRITE: Duration = Duration::from_secs(60);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// Why the loop over one transport ended.
+enum End {
+    Closed,
+    StartTls,
+}
+
+/// Serves one client.
+pub(super) async fn run(stream: TcpStream, ip: IpAddr, listener: &Listener, shared: &Shared) {
+    // Replies must not wait for the client's delayed acknowledgements (40 ms a mail otherwise).
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let implicit = matches!(&listener.tls, Some((Start::Implicit, _)));
+    let start = Instant::now();
+    let settings = Settings {
+        hostname: listener.hostname.clone(),
+        offered: (shared.offer)().await,
+        limits: listener.limits.clone(),
+        client: ip,
+        relay: listener.allowed.iter().any(|network| network.contains(ip)),
+        tls_available: matches!(&listener.tls, Some((Start::Command, _))),
+        tls_required: listener.require_tls,
+        tls_active: implicit,
+    };
+    let mut receiver = Receiver::new(settings, 0);
+    if implicit {
+        tls(stream, shared, listener, &mut receiver, start).await;
+        return;
+    }
+    let mut stream = stream;
+    if let End::StartTls = converse(&mut stream, shared, &mut receiver, start).await {
+        tls(stream, shared, listener, &mut receiver, start).await;
+    }
+}
+
+async fn tls(stream: TcpStream, shared: &Shared, listener: &Listener, receiver: &mut Receiver, start: Instant) {
+    let Some((_, config)) = &listener.tls else { return };
+    match timeout(HANDSHAKE, TlsAcceptor::from(config.clone()).accept(stream)).await {
+        Ok(Ok(mut stream)) => {
+            receiver.tls_started();
+            converse(&mut stream, shared, receiver, start).await;
+            let _ = timeout(Duration::from_secs(1), stream.shutdown()).await;
+        }
+        Ok(Err(error)) => tracing::info!(%error, "TLS handshake failed"),
+        Err(_) => tracing::info!("TLS handshake took too long"),
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    shared: &Shared,
+    receiver: &mut Receiver,
+    start: Instant,
+) -> End {
+    let now = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut buffer = vec![0; READ];
+    let mut told_to_stop = false;
+    loop {
+        loop {
+            match receiver.next() {
+                Output::Reply(bytes) => match timeout(WRITE, stream.write_all(&bytes)).await {
+                    Ok(Ok(())) => {}
+                    _ => return End::Closed,
+                },
+                Output::StartTls => return End::StartTls,
+                Output::Mail(envelope, mail) => {
+                    let reply = (shared.accept)(*envelope, mail).await;
+                    receiver.answer(&reply);
+                }
+                Output::Close => {
+                    let _ = stream.flush().await;
+                    return End::Closed;
+                }
+                Output::NeedInput => break,
+            }
+        }
+        if stream.flush().await.is_err() {
+            return End::Closed;
+        }
+        let left = Duration::from_millis(receiver.deadline().unwrap_or(u64::MAX).saturating_sub(now()));
+        let read = tokio::select! {
+            read = timeout(left, stream.read(&mut buffer)) => read,
+            () = shared.stopping.cancelled(), if !told_to_stop => {
+                told_to_stop = true;
+                receiver.shutdown();
+                continue;
+            }
+        };
+        match read {
+            Ok(Ok(0) | Err(_)) => return End::Closed,
+            Ok(Ok(count)) => receiver.feed(now(), &buffer[..count]),
+            Err(_) => {
+                receiver.timed_out(now());
+            }
+        }
+    }
+}

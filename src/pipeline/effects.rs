@@ -1,0 +1,412 @@
+//! What is done about a judged mail: relay while the client waits, queue, hold, refuse or discard, each with its audit row.
+//! It refuses to answer before the step that makes the mail safe has said so.
+
+use super::{Case, Pipeline, history_row};
+use crate::address::Address;
+use crate::mail::envelope::Recipient;
+use crate::outbox::{Disposition, Report, Reported, report};
+use crate::plan::{self, Change, Copy, Plan};
+use crate::rules::verdict::{HoldTerms, Outcome, Verdict};
+use crate::smtp::reply::Reply;
+use crate::smtp::sender::{Fate, Transaction};
+use crate::store::{
+    About, Event, Held, HeldMail, HistoryRow, NewAudit, NewHold, NewNotice, NewQueued, NoticeKind, Record, StoreError,
+};
+use bytes::Bytes;
+
+/// The client is asked to come again: nothing was kept.
+fn later(what: &str) -> Reply {
+    Reply::new(451, "4.3.0", &format!("cannot keep {what} safely now, try again later"))
+}
+
+impl Pipeline {
+    /// Performs the plan and gives the reply.
+    pub(super) async fn perform(&self, case: Case, verdict: Verdict, plan: Plan) -> Reply {
+        self.metrics.judged(verdict.outcome);
+        match plan {
+            Plan::Relay => self.relay_now(case, verdict).await,
+            Plan::Queue(copies) => self.queue(case, verdict, copies).await,
+            Plan::Hold { terms, held, now } => self.hold(case, verdict, terms, held, now).await,
+            Plan::Refuse(text) => self.refuse(case, verdict, &text).await,
+            Plan::Discard => self.discard(case, verdict).await,
+        }
+    }
+
+    /// Relays as it is while the client waits; nothing of it is kept on disk unless results are mixed.
+    async fn relay_now(&self, case: Case, verdict: Verdict) -> Reply {
+        let data = self.with_received(&case, plan::render(&case.mail, &Change::default()));
+        let fates = self
+            .relay
+            .transact(Transaction {
+                sender: case.envelope.sender.clone(),
+                parameters: case.envelope.parameters.clone(),
+                recipients: case.envelope.recipients.clone(),
+                data,
+            })
+            .await;
+        let accepted = fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count();
+        let refused = fates.iter().filter(|fate| matches!(fate, Fate::Refused(_))).count();
+        self.metrics.delivered(accepted);
+        if accepted == 0 {
+            return self.nobody_took_it(&case, &verdict, &fates).await;
+        }
+        let event = if accepted == fates.len() { Event::Relayed } else { Event::Queued };
+        let audit =
+            self.audit(&case, &verdict, event).count("accepted", accepted as u64).count("refused", refused as u64);
+        let saved = if accepted == fates.len() {
+            self.store
+                .record(Record {
+                    audit: vec![audit],
+                    history: self.history_of(&case),
+                    contacts: self.contacts_of(&case),
+                    now_ms: case.now_ms,
+                    notices: Self::notice(&case, &verdict, NoticeKind::Sent),
+                })
+                .await
+        } else {
+            self.keep_the_rest(&case, &verdict, &fates, audit).await
+        };
+        match saved {
+            Ok(()) => Reply::new(250, "2.0.0", &format!("Ok: relayed as {}", case.id)),
+            // The upstream has the mail for those it accepted. When all were accepted only the audit row is missing:
+            // saying 451 would make the client send it twice.
+            Err(error) if accepted == fates.len() => {
+                tracing::error!(id = %case.id, "failed to {error}: the mail was relayed without its audit row");
+                Reply::new(250, "2.0.0", &format!("Ok: relayed as {}", case.id))
+            }
+            Err(error) => {
+                tracing::error!(id = %case.id, "failed to {error}: some recipients are still open");
+                later("the rest of the mail")
+            }
+        }
+    }
+
+    /// No recipient was accepted: the client hears what the upstream said, and keeps the mail or reports it itself.
+    async fn nobody_took_it(&self, case: &Case, verdict: &Verdict, fates: &[Fate]) -> Reply {
+        self.groups.forget(&case.key);
+        let deferred = fates.iter().find_map(|fate| match fate {
+            Fate::Deferred(reply) => Some(reply.clone()),
+            _ => None,
+        });
+        let refused = fates.iter().find_map(|fate| match fate {
+            Fate::Refused(reply) => Some(reply.clone()),
+            _ => None,
+        });
+        let event = if deferred.is_some() { Event::Deferred } else { Event::Refused };
+        let audit = self.audit(case, verdict, event);
+        if let Err(error) =
+            self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
+        {
+            tracing::error!(id = %case.id, "failed to {error}");
+        }
+        // A temporary failure among them wins: the client tries all again, and the refused ones are refused again.
+        let reply = deferred.or(refused).unwrap_or_else(|| Reply::new(451, "4.4.0", "the mail server gave no answer"));
+        if (400..600).contains(&reply.code) && reply.code != 421 {
+            reply
+        } else {
+            Reply::new(451, "4.4.2", "the mail server closed the connection, try again later")
+        }
+    }
+
+    /// Mixed results: the deferred recipients go to the outbox and the refused ones into a delivery report, in one commit.
+    async fn keep_the_rest(
+        &self,
+        case: &Case,
+        verdict: &Verdict,
+        fates: &[Fate],
+        audit: NewAudit,
+    ) -> Result<(), StoreError> {
+        let of = |wanted: fn(&Fate) -> bool| -> Vec<Recipient> {
+            let pairs = case.envelope.recipients.iter().zip(fates);
+            pairs.filter(|(_, fate)| wanted(fate)).map(|(recipient, _)| recipient.clone()).collect()
+        };
+        let open = of(|fate| matches!(fate, Fate::Deferred(_)));
+        let refused: Vec<Reported> = case
+            .envelope
+            .recipients
+            .iter()
+            .zip(fates)
+            .filter_map(|(recipient, fate)| match fate {
+                Fate::Refused(reply) => {
+                    Some(Reported { recipient: recipient.clone(), disposition: Disposition::Failed(reply.clone()) })
+                }
+                _ => None,
+            })
+            .collect();
+        let mail = self.with_received(case, vec![case.mail.clone()]);
+        if let Some(letter) = self.report(case, &mail, &refused) {
+            self.store.queue(letter).await?;
+        }
+        let copies =
+            if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
+        let notices = Self::notice(case, verdict, NoticeKind::Sent);
+        self.store.queue(NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) }).await?;
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// The delivery report about refused recipients, as an outbox item of its own with a null reverse-path.
+    fn report(&self, case: &Case, mail: &[Bytes], refused: &[Reported]) -> Option<NewQueued> {
+        let letter = report(
+            &self.reporter,
+            &Report {
+                id: &case.id,
+                sender: case.envelope.sender.as_ref(),
+                parameters: &case.envelope.parameters,
+                mail,
+                recipients: refused,
+                arrived_ms: case.now_ms,
+                now_ms: case.now_ms,
+            },
+        )?;
+        Some(NewQueued {
+            id: super::new_id(case.now_ms)?,
+            body: letter.bytes,
+            copies: vec![Copy { recipients: vec![Recipient::new(letter.to.as_str())], change: Change::default() }],
+            sender: None,
+            parameters: letter.parameters,
+            now_ms: case.now_ms,
+            not_before_ms: case.now_ms,
+            history: None,
+            contacts: Vec::new(),
+            notices: Vec::new(),
+            audit: Vec::new(),
+        })
+    }
+
+    /// Copies that differ from the mail as it came leave through the outbox.
+    async fn queue(&self, case: Case, verdict: Verdict, copies: Vec<Copy>) -> Reply {
+        let audit = self.audit(&case, &verdict, Event::Queued).count("copies", copies.len() as u64);
+        let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
+        let new = NewQueued {
+            notices: Self::notice(&case, &verdict, NoticeKind::Sent),
+            ..self.queued(&case, body, copies, audit)
+        };
+        match self.store.queue(new).await {
+            Ok(()) => {
+                self.bell.notify_one();
+                Reply::new(250, "2.0.0", &format!("Ok: queued as {}", case.id))
+            }
+            Err(error) => {
+                tracing::error!(id = %case.id, "failed to {error}");
+                later("the mail")
+            }
+        }
+    }
+
+    /// Keeps the mail for a decision, or follows the decision that was already made about it.
+    async fn hold(
+        &self,
+        case: Case,
+        verdict: Verdict,
+        terms: HoldTerms,
+        held: Vec<Recipient>,
+        now: Vec<Copy>,
+    ) -> Reply {
+        let expires_ms = case.now_ms.saturating_add(terms.expires_ms);
+        let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
+        let new = NewHold {
+            id: case.id.clone(),
+            key: case.key.clone(),
+            client: case.envelope.client.clone(),
+            sender: case.envelope.sender.clone(),
+            parameters: case.envelope.parameters.clone(),
+            recipients: held.clone(),
+            facts: case.facts.clone(),
+            findings: case.findings.clone(),
+            verdict: Verdict { hold: Some(terms), ..verdict.clone() },
+            body,
+            now,
+            now_ms: case.now_ms,
+            expires_ms,
+            settle_ms: self.settle_ms,
+            history: self.history_of(&case),
+            audit: vec![self.audit(&case, &verdict, Event::Held)],
+        };
+        match self.store.hold(new).await {
+            Ok(Held::New(id)) => {
+                tracing::info!(%id, outcome = verdict.outcome.as_str(), recipients = held.len(), "held");
+                Reply::new(250, "2.0.0", &format!("Ok: kept for a decision as {id}"))
+            }
+            Ok(Held::Joined(id)) => Reply::new(250, "2.0.0", &format!("Ok: kept for a decision as {id}")),
+            Ok(Held::Decided(decided)) => self.follow(case, verdict, &decided, held).await,
+            Err(error) => {
+                tracing::error!(id = %case.id, "failed to {error}");
+                later("the mail")
+            }
+        }
+    }
+
+    /// A late transaction of a mail that was decided already: recipients who are new to it get what the others got.
+    async fn follow(&self, case: Case, verdict: Verdict, decided: &HeldMail, held: Vec<Recipient>) -> Reply {
+        let new: Vec<Recipient> = held
+            .into_iter()
+            .filter(|recipient| !decided.recipients.iter().any(|known| known.address == recipient.address))
+            .collect();
+        let repair = decided.decision.as_ref().and_then(|decision| decision.repair);
+        let audit = self.audit(&case, &verdict, Event::Followed).count("recipients", new.len() as u64);
+        let copies = match repair {
+            Some(repair) if decided.state.leaves() && !new.is_empty() => {
+                let rules = self.rules.load_full();
+                plan::copies(
+                    repair,
+                    &new,
+                    &case.facts.visible,
+                    &|address| rules.is_internal(address),
+                    &decided.verdict.tags,
+                )
+            }
+            _ => Vec::new(),
+        };
+        let saved = if copies.is_empty() {
+            self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
+        } else {
+            let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
+            self.store.queue(self.queued(&case, body, copies, audit)).await
+        };
+        match saved {
+            Ok(()) => {
+                self.bell.notify_one();
+                Reply::new(250, "2.0.0", &format!("Ok: follows the decision about {}", decided.id))
+            }
+            Err(error) => {
+                tracing::error!(id = %case.id, "failed to {error}");
+                later("the mail")
+            }
+        }
+    }
+
+    /// Refuses in the dialogue; the audit row is committed first, so that a refusal is never without its record.
+    async fn refuse(&self, case: Case, verdict: Verdict, text: &str) -> Reply {
+        let audit = self.audit(&case, &verdict, Event::Blocked);
+        let record = Record {
+            audit: vec![audit],
+            now_ms: case.now_ms,
+            notices: Self::notice(&case, &verdict, NoticeKind::Refused),
+            ..Record::default()
+        };
+        if let Err(error) = self.store.record(record).await {
+            tracing::error!(id = %case.id, "failed to {error}");
+            return later("the record of the mail");
+        }
+        tracing::info!(id = %case.id, rules = ?rule_ids(&verdict), "blocked");
+        Reply::new(550, "5.7.1", text.strip_prefix("5.7.1 ").unwrap_or(text))
+    }
+
+    /// Accepts, does not deliver, tells the sender.
+    async fn discard(&self, case: Case, verdict: Verdict) -> Reply {
+        let notices = Self::notice(&case, &verdict, NoticeKind::Blocked);
+        let audit = self.audit(&case, &verdict, Event::Discarded);
+        match self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, notices, ..Record::default() }).await
+        {
+            Ok(()) => {
+                self.bell.notify_one();
+                Reply::new(250, "2.0.0", &format!("Ok: not delivered, the sender is told ({})", case.id))
+            }
+            Err(error) => {
+                tracing::error!(id = %case.id, "failed to {error}");
+                later("the record of the mail")
+            }
+        }
+    }
+
+    fn queued(&self, case: &Case, body: Bytes, copies: Vec<Copy>, audit: NewAudit) -> NewQueued {
+        NewQueued {
+            id: case.id.clone(),
+            body,
+            copies,
+            sender: case.envelope.sender.clone(),
+            parameters: case.envelope.parameters.clone(),
+            now_ms: case.now_ms,
+            not_before_ms: case.now_ms,
+            history: self.history_of(case),
+            contacts: self.contacts_of(case).map(|(_, contacts)| contacts).unwrap_or_default(),
+            notices: Vec::new(),
+            audit: vec![audit],
+        }
+    }
+
+    /// The audit row of an event: rule ids, outcome and counts, no values.
+    fn audit(&self, case: &Case, verdict: &Verdict, event: Event) -> NewAudit {
+        let facts = &case.facts;
+        let mut audit = NewAudit::new(case.now_ms, Some(case.id.clone()), event, verdict.outcome)
+            .count("recipients", case.envelope.recipients.len() as u64)
+            .count("bytes", facts.bytes);
+        for (name, count) in [
+            ("visible", facts.visible.len() as u64),
+            ("persons", facts.persons.total),
+            ("credentials", facts.credentials),
+            ("unreadable", facts.unreadable.len() as u64),
+        ] {
+            if count > 0 {
+                audit = audit.count(name, count);
+            }
+        }
+        audit.rules = rule_ids(verdict);
+        audit
+    }
+
+    fn history_of(&self, case: &Case) -> Option<HistoryRow> {
+        let sender = case.envelope.sender.as_ref()?;
+        Some(history_row(&self.rules.load(), &case.facts, &case.key, sender, case.now_ms))
+    }
+
+    fn contacts_of(&self, case: &Case) -> Option<(Address, Vec<Address>)> {
+        let sender = case.envelope.sender.clone()?;
+        let rules = self.rules.load();
+        rules.uses_first_contact().then(|| {
+            let outside = case.facts.recipients.iter().filter(|address| !rules.is_internal(address));
+            (sender, outside.cloned().collect())
+        })
+    }
+
+    /// A notice about a mail that is not held, when the verdict names anybody to tell, or the sender must be told.
+    fn notice(case: &Case, verdict: &Verdict, kind: NoticeKind) -> Vec<NewNotice> {
+        if verdict.notify.is_empty() && kind != NoticeKind::Blocked {
+            return Vec::new();
+        }
+        let about = About {
+            sender: case.envelope.sender.clone(),
+            facts: case.facts.clone(),
+            findings: case.findings.clone(),
+            verdict: verdict.clone(),
+            created_ms: case.now_ms,
+        };
+        vec![NewNotice::about(&case.id, kind, about, case.now_ms)]
+    }
+
+    /// The trace field of this hop (RFC 5321 4.4) in front of the mail. It names no recipient: a `for` clause would show a hidden one.
+    fn with_received(&self, case: &Case, mail: Vec<Bytes>) -> Vec<Bytes> {
+        let client = &case.envelope.client;
+        let helo: String =
+            client.helo.chars().filter(|char| char.is_ascii_graphic() && !"()\\;".contains(*char)).take(255).collect();
+        let with = match (case.envelope.parameters.smtputf8, client.esmtp, client.tls) {
+            (true, _, true) => "UTF8SMTPS",
+            (true, _, false) => "UTF8SMTP",
+            (_, true, true) => "ESMTPS",
+            (_, true, false) => "ESMTP",
+            _ => "SMTP",
+        };
+        let ip = match client.ip {
+            std::net::IpAddr::V4(ip) => ip.to_string(),
+            std::net::IpAddr::V6(ip) => format!("IPv6:{ip}"),
+        };
+        let field = format!(
+            "Received: from {} ([{ip}])\r\n\tby {} (sekisho) with {with} id {};\r\n\t{}\r\n",
+            if helo.is_empty() { "unknown" } else { &helo },
+            self.hostname,
+            case.id,
+            self.clock.rfc5322(case.now_ms)
+        );
+        std::iter::once(Bytes::from(field)).chain(mail).collect()
+    }
+}
+
+fn rule_ids(verdict: &Verdict) -> Vec<String> {
+    verdict
+        .matches
+        .iter()
+        .filter(|matched| !matched.observed || verdict.outcome == Outcome::Pass)
+        .map(|matched| matched.rule.clone())
+        .collect()
+}

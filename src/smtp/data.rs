@@ -1,0 +1,235 @@
+//! The mail data of a client: finds the true end, takes off the stuffed dots, and says what is wrong with the octets.
+//! It refuses to see an end of data in anything but CRLF.CRLF, also behind a fault, so nothing inside a mail becomes a command.
+
+use memchr::memchr3;
+
+/// Why mail data is refused after its true end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DataFault {
+    /// A LF that no CR precedes (RFC 5321 2.3.8; CVE-2023-51764).
+    BareLf,
+    /// A CR that no LF follows.
+    BareCr,
+    /// An octet 0.
+    Nul,
+    /// More octets than the limit (RFC 1870 6.3).
+    TooLarge,
+}
+
+/// Where in the text the next octet stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// At the start of a line: the first one, or behind CRLF.
+    LineStart,
+    /// Inside a line.
+    Text,
+    /// Behind a CR.
+    Cr,
+    /// Behind a dot at the start of a line.
+    Dot,
+    /// Behind such a dot and a CR.
+    DotCr,
+}
+
+/// Reads mail data from the CRLF of DATA to the end of data (RFC 5321 4.1.1.4, 4.5.2).
+#[derive(Debug)]
+pub struct Decoder {
+    at: At,
+    mail: Vec<u8>,
+    /// Octets of the mail, also those not kept.
+    octets: u64,
+    limit: u64,
+    fault: Option<DataFault>,
+    ended: bool,
+}
+
+impl Decoder {
+    /// For mails of at most `limit` octets; `expected` is what the client announced (RFC 1870), believed only within reason.
+    #[must_use]
+    pub fn new(limit: u64, expected: Option<u64>) -> Self {
+        let room = usize::try_from(expected.unwrap_or(0).min(256 * 1024)).unwrap_or(0);
+        Self { at: At::LineStart, mail: Vec::with_capacity(room), octets: 0, limit, fault: None, ended: false }
+    }
+
+    /// Takes octets up to the end of data and returns how many they were; those behind it belong to the next command.
+    pub fn feed(&mut self, bytes: &[u8]) -> usize {
+        // `bytes[kept..here]` is text that was looked at and not yet taken over; it spans lines as long as no dot has to go.
+        let mut kept = 0;
+        let mut here = 0;
+        while here < bytes.len() && !self.ended {
+            let byte = bytes[here];
+            match self.at {
+                At::LineStart if byte == b'.' => {
+                    self.keep(&bytes[kept..here]);
+                    here += 1;
+                    kept = here;
+                    self.at = At::Dot;
+                }
+                At::LineStart | At::Text => {
+                    let Some(found) = memchr3(b'\r', b'\n', 0, &bytes[here..]) else {
+                        self.at = At::Text;
+                        here = bytes.len();
+                        break;
+                    };
+                    self.at = match bytes[here + found] {
+                        b'\r' => At::Cr,
+                        b'\n' => self.wrong(DataFault::BareLf),
+                        _ => self.wrong(DataFault::Nul),
+                    };
+                    here += found + 1;
+                }
+                At::Cr if byte == b'\n' => {
+                    here += 1;
+                    self.at = At::LineStart;
+                }
+                At::Dot if byte == b'\r' => {
+                    here += 1;
+                    kept = here;
+                    self.at = At::DotCr;
+                }
+                At::Dot => self.at = At::Text,
+                At::DotCr if byte == b'\n' => {
+                    here += 1;
+                    kept = here;
+                    self.ended = true;
+                }
+                At::Cr | At::DotCr => self.at = self.wrong(DataFault::BareCr),
+            }
+        }
+        self.keep(&bytes[kept..here]);
+        here
+    }
+
+    /// Was the end of data read?
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The mail in canonical form: lines end with CRLF, no dot is stuffed.
+    ///
+    /// # Errors
+    /// [`DataFault`] with the gravest reason to refuse it.
+    pub fn finish(self) -> Result<Vec<u8>, DataFault> {
+        match self.fault {
+            None => Ok(self.mail),
+            Some(fault) => Err(fault),
+        }
+    }
+
+    fn keep(&mut self, text: &[u8]) {
+        self.octets += text.len() as u64;
+        if self.octets > self.limit {
+            self.wrong(DataFault::TooLarge);
+        }
+        if self.fault.is_none() {
+            self.mail.extend_from_slice(text);
+        }
+    }
+
+    /// Notes a fault and gives the memory back: a mail with a fault is read, not kept.
+    fn wrong(&mut self, fault: DataFault) -> At {
+        self.fault = self.fault.max(Some(fault));
+        self.mail = Vec::new();
+        At::Text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of `octets` in pieces of `size`: the result, and what came behind the end of data.
+    fn decode(octets: &[u8], size: usize, limit: u64) -> (bool, Result<Vec<u8>, DataFault>, Vec<u8>) {
+        let mut decoder = Decoder::new(limit, None);
+        let mut rest = Vec::new();
+        for piece in octets.chunks(size) {
+            if decoder.ended() {
+                rest.extend_from_slice(piece);
+            } else {
+                let used = decoder.feed(piece);
+                rest.extend_from_slice(&piece[used..]);
+            }
+        }
+        (decoder.ended(), decoder.finish(), rest)
+    }
+
+    #[test]
+    fn dots_are_taken_off_and_faults_are_named() {
+        for (octets, result, rest) in [
+            (&b".\r\n"[..], Ok(&b""[..]), &b""[..]),
+            (b"a\r\n.\r\nNOOP\r\n", Ok(b"a\r\n"), b"NOOP\r\n"),
+            (b"..\r\n.\r\n", Ok(b".\r\n"), b""),
+            (b"...\r\n..a\r\n.b\r\n.\r\n.", Ok(b"..\r\n.a\r\nb\r\n"), b"."),
+            (b"\r\n.\r\n", Ok(b"\r\n"), b""),
+            (b"a.\r\n.\r\n", Ok(b"a.\r\n"), b""),
+            (b"\x80\xff\t\x01\r\n.\r\n", Ok(b"\x80\xff\t\x01\r\n"), b""),
+            (b"a\n.\r\nb\r\n.\r\n", Err(DataFault::BareLf), b""),
+            (b"a\n.\nb\r\n.\r\n", Err(DataFault::BareLf), b""),
+            (b"a\r.\r\r\n.\r\n", Err(DataFault::BareCr), b""),
+            (b"a\r\n.\rb\r\n.\r\n", Err(DataFault::BareCr), b""),
+            (b"a\r\n.\r.\r\n.\r\n", Err(DataFault::BareCr), b""),
+            (b"a\r\n.\nb\r\n.\r\n", Err(DataFault::BareLf), b""),
+            (b"a\0\n\r\n.\r\n", Err(DataFault::Nul), b""),
+            (b"a\r\n.\0\r\n.\r\n", Err(DataFault::Nul), b""),
+            (b"aaaaaaaaaaaaaaaaaaa\r\n.\r\nQUIT", Err(DataFault::TooLarge), b"QUIT"),
+        ] {
+            for size in 1..=octets.len() {
+                let found = decode(octets, size, 20);
+                assert_eq!(found, (true, result.map(<[u8]>::to_vec), rest.to_vec()), "{}", octets.escape_ascii());
+            }
+        }
+    }
+
+    /// The reference: a mail ends at the first CRLF.CRLF, where the CRLF before DATA's first line counts.
+    fn true_end(octets: &[u8]) -> Option<usize> {
+        let with_start = [b"\r\n", octets].concat();
+        with_start.windows(5).position(|window| window == b"\r\n.\r\n").map(|at| at + 3)
+    }
+
+    #[test]
+    fn no_other_row_of_cr_lf_and_dot_ends_a_mail() {
+        let mut rows = vec![Vec::new()];
+        let mut start = 0;
+        for _ in 0..5 {
+            let end = rows.len();
+            for at in start..end {
+                for byte in *b"\r\n." {
+                    let longer = [&rows[at][..], &[byte]].concat();
+                    rows.push(longer);
+                }
+            }
+            start = end;
+        }
+        assert_eq!(rows.len(), (0..=5).map(|length| 3_usize.pow(length)).sum::<usize>());
+        for row in rows {
+            for (before, behind) in [("text", "text"), ("", "text"), ("text\r\n", "text")] {
+                let octets = [before.as_bytes(), &row, behind.as_bytes()].concat();
+                for size in [1, 2, octets.len()] {
+                    let (ended, _, rest) = decode(&octets, size, 1000);
+                    assert_eq!(ended, true_end(&octets).is_some(), "{}", octets.escape_ascii());
+                    if let Some(end) = true_end(&octets) {
+                        assert_eq!(rest, &octets[end..], "{}", octets.escape_ascii());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mail_of_exactly_the_limit_is_kept_and_one_octet_more_is_not() {
+        let mail = [&b"x".repeat(98)[..], b"\r\n"].concat();
+        let octets = [&mail[..], b".\r\n"].concat();
+        assert_eq!(decode(&octets, 7, 100).1, Ok(mail));
+        assert_eq!(decode(&octets, 7, 99).1, Err(DataFault::TooLarge));
+    }
+
+    #[test]
+    fn what_exceeds_the_limit_is_not_held_in_memory() {
+        let mut decoder = Decoder::new(1000, Some(u64::MAX));
+        for _ in 0..1000 {
+            decoder.feed(&[b'x'; 1000]);
+        }
+        assert_eq!(decoder.mail.capacity(), 0);
+    }
+}

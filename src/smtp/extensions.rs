@@ -1,0 +1,174 @@
+//! Service extensions: what an upstream says in its EHLO reply, and what we may offer to clients in front of it.
+//! It refuses to offer what the next hop cannot take, as the mail could then only be altered or returned.
+
+use super::reply::Reply;
+use std::fmt::Write as _;
+
+/// The extensions one side offers (RFC 5321 2.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// PIPELINING (RFC 2920).
+    pub pipelining: bool,
+    /// SIZE (RFC 1870): the largest mail in octets; 0 is "no fixed limit".
+    pub size: Option<u64>,
+    /// 8BITMIME (RFC 6152).
+    pub eight_bit_mime: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// ENHANCEDSTATUSCODES (RFC 2034).
+    pub enhanced_status_codes: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
+    /// STARTTLS (RFC 3207).
+    pub starttls: bool,
+    /// Mechanisms of AUTH (RFC 4954), in upper case.
+    pub auth: Vec<String>,
+}
+
+impl Extensions {
+    /// Everything this program can do itself, for mails of at most `size` octets.
+    #[must_use]
+    pub fn ours(size: u64) -> Self {
+        Self {
+            pipelining: true,
+            size: Some(size),
+            eight_bit_mime: true,
+            smtputf8: true,
+            enhanced_status_codes: true,
+            dsn: true,
+            starttls: true,
+            auth: Vec::new(),
+        }
+    }
+
+    /// Reads a positive EHLO reply: the first line is the greeting, every further one a keyword with its parameters (RFC 5321 4.1.1.1).
+    #[must_use]
+    pub fn from_ehlo(reply: &Reply) -> Self {
+        let mut found = Self::default();
+        for line in reply.lines.iter().skip(1) {
+            let Ok(line) = std::str::from_utf8(line) else { continue };
+            let line = line.to_ascii_uppercase();
+            // Some servers still write `AUTH=LOGIN`, from a draft older than RFC 4954.
+            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+            match words.next() {
+                Some("PIPELINING") => found.pipelining = true,
+                Some("SIZE") => found.size = Some(words.next().and_then(|word| word.parse().ok()).unwrap_or(0)),
+                Some("8BITMIME") => found.eight_bit_mime = true,
+                Some("SMTPUTF8") => found.smtputf8 = true,
+                Some("ENHANCEDSTATUSCODES") => found.enhanced_status_codes = true,
+                Some("DSN") => found.dsn = true,
+                Some("STARTTLS") => found.starttls = true,
+                Some("AUTH") => {
+                    for word in words {
+                        if !found.auth.iter().any(|known| known == word) {
+                            found.auth.push(word.to_owned());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// What may be offered to clients when mail goes on to `upstream`: what a mail needs of the next hop (8BITMIME, SMTPUTF8, DSN, SIZE)
+    /// only as far as it has it; what concerns our own conversation (PIPELINING, STARTTLS, status codes) as we have it.
+    #[must_use]
+    pub fn offered_given(&self, upstream: &Self) -> Self {
+        let size = match (self.size, upstream.size) {
+            (Some(ours), Some(theirs)) => Some(least_size(ours, theirs)),
+            (ours, _) => ours,
+        };
+        Self {
+            size,
+            eight_bit_mime: self.eight_bit_mime && upstream.eight_bit_mime,
+            // RFC 6531 3.1 item 8: a server with SMTPUTF8 has 8BITMIME too.
+            smtputf8: self.smtputf8 && upstream.smtputf8 && upstream.eight_bit_mime,
+            dsn: self.dsn && upstream.dsn,
+            ..self.clone()
+        }
+    }
+
+    /// The text of an EHLO reply: the host name and a keyword a line. STARTTLS only where `starttls` says that it is possible now (RFC 3207 4.2).
+    #[must_use]
+    pub fn ehlo_text(&self, hostname: &str, starttls: bool) -> String {
+        let mut text = hostname.to_owned();
+        if self.pipelining {
+            text.push_str("\nPIPELINING");
+        }
+        if let Some(size) = self.size {
+            let _ = write!(text, "\nSIZE {size}");
+        }
+        for (offered, keyword) in [
+            (self.starttls && starttls, "\nSTARTTLS"),
+            (self.enhanced_status_codes, "\nENHANCEDSTATUSCODES"),
+            (self.eight_bit_mime, "\n8BITMIME"),
+            (self.smtputf8, "\nSMTPUTF8"),
+            (self.dsn, "\nDSN"),
+        ] {
+            if offered {
+                text.push_str(keyword);
+            }
+        }
+        text
+    }
+}
+
+/// The smaller of two size limits, where 0 is no limit (RFC 1870 4).
+#[must_use]
+pub fn least_size(one: u64, other: u64) -> u64 {
+    match (one, other) {
+        (0, size) | (size, 0) => size,
+        _ => one.min(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ehlo(lines: &str) -> Extensions {
+        Extensions::from_ehlo(&Reply::new(250, "", lines))
+    }
+
+    #[test]
+    fn an_ehlo_reply_is_read_in_any_spelling() {
+        let found = ehlo(
+            "SIZE.example hello\npipelining\nSize 1000\n8bitmime\nAUTH=LOGIN PLAIN\nAUTH LOGIN CRAM-MD5\nDSN \nX-NEW thing",
+        );
+        assert_eq!(
+            found,
+            Extensions {
+                pipelining: true,
+                size: Some(1000),
+                eight_bit_mime: true,
+                dsn: true,
+                auth: ["LOGIN", "PLAIN", "CRAM-MD5"].map(str::to_owned).to_vec(),
+                ..Extensions::default()
+            }
+        );
+        assert_eq!(ehlo("host\nSIZE").size, Some(0));
+        assert_eq!(ehlo("PIPELINING"), Extensions::default());
+    }
+
+    #[test]
+    fn the_offer_never_exceeds_the_upstream() {
+        let ours = Extensions::ours(50);
+        for (upstream, offered) in [
+            ("h", Extensions { eight_bit_mime: false, smtputf8: false, dsn: false, ..ours.clone() }),
+            ("h\nSMTPUTF8\nDSN", Extensions { eight_bit_mime: false, smtputf8: false, ..ours.clone() }),
+            ("h\n8BITMIME\nSMTPUTF8\nDSN\nSIZE 10", Extensions { size: Some(10), ..ours.clone() }),
+            ("h\n8BITMIME\nSMTPUTF8\nDSN\nSIZE 100", ours.clone()),
+            ("h\n8BITMIME\nSMTPUTF8\nDSN\nSIZE 0", ours.clone()),
+        ] {
+            assert_eq!(ours.offered_given(&ehlo(upstream)), offered, "{upstream}");
+        }
+    }
+
+    #[test]
+    fn what_we_write_is_what_we_read() {
+        let ours = Extensions::ours(123);
+        assert_eq!(ehlo(&ours.ehlo_text("host", true)), ours);
+        assert_eq!(ehlo(&ours.ehlo_text("host", false)), Extensions { starttls: false, ..ours });
+    }
+}

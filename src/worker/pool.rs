@@ -1,0 +1,192 @@
+//! The relay's side of the workers: hands out one mail at a time, waits no longer than the deadline, replaces what died.
+//! It refuses to answer "clean" for a mail whose worker failed; the fact is `inspection_failed` with its cause.
+
+use super::frame::{self, HEAD_BYTES, PREFIX, Request, Response};
+use crate::facts::Facts;
+use crate::inspect::{Context, Inspection, Want};
+use crate::mail::envelope::Envelope;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// A worker is replaced after this many mails, whatever it says.
+const MAILS_PER_WORKER: u32 = 10_000;
+/// How long a mail waits for a free worker before the client is asked to come again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the pool is built.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program to run; its first argument is `inspect-worker`.
+    pub program: PathBuf,
+    /// How many processes.
+    pub count: usize,
+    /// How long one mail may take.
+    pub deadline: Duration,
+    /// Mebibytes of address space of each.
+    pub mebibytes: u64,
+}
+
+/// All workers were busy for too long; nothing is known about the mail.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("inspect the mail: all workers are busy")]
+pub struct Busy;
+
+/// The pool.
+#[derive(Debug)]
+pub struct Pool {
+    options: Options,
+    context: RwLock<(u64, Arc<Context>)>,
+    idle: Mutex<Vec<Worker>>,
+    slots: Semaphore,
+    failures: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Worker {
+    // Held for its drop: the process is killed with it.
+    _child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    generation: u64,
+    mails: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("the worker could not be started: {0}")]
+    Start(io::Error),
+    #[error("the worker died ({0})")]
+    Died(io::Error),
+    #[error("the worker answered nonsense: {0}")]
+    Nonsense(serde_json::Error),
+    #[error("the worker's answer is too long")]
+    TooLong,
+    #[error("no answer within {0} s")]
+    Deadline(u64),
+    #[error("{0}")]
+    Said(String),
+}
+
+impl Pool {
+    /// Builds the pool; processes start when they are needed.
+    #[must_use]
+    pub fn new(options: Options, context: Context) -> Self {
+        let slots = Semaphore::new(options.count.max(1));
+        Self {
+            options,
+            context: RwLock::new((1, Arc::new(context))),
+            idle: Mutex::default(),
+            slots,
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// From the next mail on, every worker uses this context.
+    pub fn configure(&self, context: Context) {
+        let mut current = self.context.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, Arc::new(context));
+    }
+
+    /// How many inspections could not be finished since the start.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Inspects one mail. A worker that fails is killed, and the facts say `inspection_failed`.
+    ///
+    /// # Errors
+    /// [`Busy`] when no worker became free in time.
+    pub async fn inspect(&self, envelope: &Envelope, mail: &[u8], want: Want) -> Result<Inspection, Busy> {
+        let Ok(Ok(_slot)) = timeout(PATIENCE, self.slots.acquire()).await else { return Err(Busy) };
+        let fault = match timeout(self.options.deadline, self.attempt(envelope, mail, want)).await {
+            Ok(Ok(inspection)) => return Ok(inspection),
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::Deadline(self.options.deadline.as_secs()),
+        };
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(cause = %fault, bytes = mail.len(), "inspection failed");
+        let facts = Facts::failed(envelope, mail.len() as u64, &fault.to_string());
+        Ok(Inspection { facts, ..Inspection::default() })
+    }
+
+    /// One attempt; a worker taken out is only put back after a good answer, so that any fault drops and kills it.
+    async fn attempt(&self, envelope: &Envelope, mail: &[u8], want: Want) -> Result<Inspection, Fault> {
+        let (generation, context) = {
+            let current = self.context.read().unwrap_or_else(PoisonError::into_inner);
+            (current.0, Arc::clone(&current.1))
+        };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut worker = match idle {
+            Some(worker) => worker,
+            None => self.start()?,
+        };
+        if worker.generation != generation {
+            let configure = Request::Configure(Box::new(Context::clone(&context)));
+            worker.send(&configure, &[]).await?;
+            worker.generation = generation;
+        }
+        let request = Request::Inspect { envelope: Box::new(envelope.clone()), want };
+        worker.send(&request, mail).await?;
+        match worker.receive().await? {
+            Response::Inspected { inspection, retire } => {
+                worker.mails += 1;
+                if !retire && worker.mails < MAILS_PER_WORKER {
+                    self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+                }
+                Ok(*inspection)
+            }
+            Response::Failed { cause } => Err(Fault::Said(cause)),
+        }
+    }
+
+    fn start(&self) -> Result<Worker, Fault> {
+        let mut child = Command::new(&self.options.program)
+            .arg("inspect-worker")
+            .arg(self.options.mebibytes.to_string())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Fault::Start)?;
+        let missing = || Fault::Start(io::ErrorKind::BrokenPipe.into());
+        let input = child.stdin.take().ok_or_else(missing)?;
+        let output = child.stdout.take().ok_or_else(missing)?;
+        Ok(Worker { _child: child, input, output, generation: 0, mails: 0 })
+    }
+}
+
+impl Worker {
+    async fn send(&mut self, request: &Request, body: &[u8]) -> Result<(), Fault> {
+        let mut head = frame::head(request, body.len()).map_err(Fault::Nonsense)?;
+        if body.len() <= 64 * 1024 {
+            // One write for head and body: a small mail costs one system call.
+            head.extend_from_slice(body);
+            return self.input.write_all(&head).await.map_err(Fault::Died);
+        }
+        self.input.write_all(&head).await.map_err(Fault::Died)?;
+        self.input.write_all(body).await.map_err(Fault::Died)
+    }
+
+    async fn receive(&mut self) -> Result<Response, Fault> {
+        let mut prefix = [0; PREFIX];
+        self.output.read_exact(&mut prefix).await.map_err(Fault::Died)?;
+        let (head_bytes, _) = frame::lengths(&prefix);
+        if head_bytes > HEAD_BYTES {
+            return Err(Fault::TooLong);
+        }
+        let mut head = vec![0; usize::try_from(head_bytes).map_err(|_| Fault::TooLong)?];
+        self.output.read_exact(&mut head).await.map_err(Fault::Died)?;
+        serde_json::from_slice(&head).map_err(Fault::Nonsense)
+    }
+}

@@ -1,0 +1,93 @@
+//! The worker process itself: limits its own memory and files, then inspects one mail after another from its input.
+//! It refuses to open anything or to outlive its parent: end of input is its end.
+
+use super::frame::{self, PREFIX, Request, Response};
+use crate::inspect::{Context, Inspector, Want};
+use crate::mail::envelope::Envelope;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+/// Parsers recurse; this is the stack of the thread they run on.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// A worker that holds more than this after a mail asks to be replaced.
+const RETIRE_KIBIBYTES: u64 = 96 * 1024;
+
+/// Serves requests from standard input until it ends; the address space is limited to `mebibytes`.
+#[must_use]
+pub fn run(mebibytes: u64) -> ExitCode {
+    confine(mebibytes);
+    let served =
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(io::stdin().lock(), io::stdout().lock()));
+    match served.map(std::thread::JoinHandle::join) {
+        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Takes rights and resources from this process; what the kernel refuses to take is not needed for the deadline to work.
+fn confine(mebibytes: u64) {
+    let memory = mebibytes.saturating_mul(1024 * 1024);
+    for (resource, bound) in [(Resource::As, memory), (Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 16)]
+    {
+        let _ = setrlimit(resource, Rlimit { current: Some(bound), maximum: Some(bound) });
+    }
+    // A panic is answered as a failed inspection; its text may quote the mail, so it is not printed.
+    std::panic::set_hook(Box::new(|_| ()));
+}
+
+fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
+    let mut inspector = None;
+    let mut body = Vec::new();
+    while let Some(request) = receive(&mut input, &mut body)? {
+        match request {
+            Request::Configure(context) => inspector = Some(Inspector::new(*context)),
+            Request::Inspect { envelope, want } => {
+                let inspector = inspector.get_or_insert_with(|| Inspector::new(Context::default()));
+                let response = answer(inspector, &envelope, &body, want);
+                output.write_all(&frame::head(&response, 0)?)?;
+                output.flush()?;
+            }
+        }
+        if body.capacity() > 1024 * 1024 {
+            body = Vec::new();
+        }
+    }
+    Ok(())
+}
+
+fn answer(inspector: &Inspector, envelope: &Envelope, body: &[u8], want: Want) -> Response {
+    match catch_unwind(AssertUnwindSafe(|| inspector.inspect(envelope, body, want))) {
+        Ok(inspection) => Response::Inspected {
+            inspection: Box::new(inspection),
+            retire: resident_kibibytes().is_some_and(|size| size > RETIRE_KIBIBYTES),
+        },
+        Err(_) => Response::Failed { cause: "a reader panicked".to_owned() },
+    }
+}
+
+/// Resident memory from the kernel's accounting of this process (proc(5), `statm`: the second field, in pages).
+fn resident_kibibytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * (rustix::param::page_size() as u64 / 1024))
+}
+
+fn receive(input: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<Request>> {
+    let mut prefix = [0; PREFIX];
+    match input.read_exact(&mut prefix) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let (head_bytes, body_bytes) = frame::lengths(&prefix);
+    let mut head = Vec::new();
+    input.by_ref().take(head_bytes).read_to_end(&mut head)?;
+    body.clear();
+    input.by_ref().take(body_bytes).read_to_end(body)?;
+    if head.len() as u64 != head_bytes || body.len() as u64 != body_bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(serde_json::from_slice(&head)?))
+}

@@ -1,0 +1,11 @@
+//! Tests of the rule language from outside: texts in, verdicts and messages out.
+//! They refuse to look inside the compiled set.
+
+#[path = "rules/language.rs"]
+mod language;
+#[path = "rules/refused.rs"]
+mod refused;
+#[path = "rules/shipped.rs"]
+mod shipped;
+#[path = "rules/verdicts.rs"]
+mod verdicts;
