@@ -87,6 +87,9 @@ const ALIASES: &[(&str, Charset)] = &[
 
 /// Finds the charset of a label: aliases of ours first, then the WHATWG table.
 fn charset(label: &str) -> Option<Charset> {
+    if label.eq_ignore_ascii_case("utf-8") {
+        return Some(Charset::Known(UTF_8));
+    }
     let squeezed: String = label
         .chars()
         .filter(|char| !matches!(char, ' ' | '\t' | '"' | '\'' | '-' | '_' | '.'))

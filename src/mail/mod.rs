@@ -8,5 +8,7 @@ pub mod header;
 mod iso2022jp;
 pub mod mailbox;
 pub mod message;
+mod mime;
+pub mod parameter;
 pub mod recipients;
 pub mod transfer;
