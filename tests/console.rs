@@ -25,10 +25,6 @@ use tokio::net::{TcpListener, TcpStream};
 const BASE: &str = "https://guard.example.jp";
 
 /// One copy to everybody; how a repair changes copies is tested where it is done.
-fn copies(_: Repair, recipients: &[Recipient], _: &[Address], _: &dyn Fn(&Address) -> bool, _: &[Tag]) -> Vec<Copy> {
-    vec![Copy { recipients: recipients.to_vec(), change: Change::default() }]
-}
-
 struct Site {
     store: Arc<Store>,
     voice: Arc<Voice>,
@@ -76,7 +72,7 @@ impl Site {
             store.hold(new_hold(mail)).await.unwrap();
         }
         let internal = |address: &Address| address.as_str().ends_with("@school.example.jp");
-        let desk = Arc::new(Desk::new(Arc::clone(&store), Arc::new(internal), copies));
+        let desk = Arc::new(Desk::new(Arc::clone(&store), Arc::new(internal)));
         let voice = Arc::new(voice(&[Language::Ja, Language::En]));
         let now = Arc::new(AtomicU64::new(RECEIVED + 60_000));
         let (spoken, clock) = (Arc::clone(&voice), Arc::clone(&now));
