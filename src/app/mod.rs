@@ -176,12 +176,7 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
-            outbox: Outbox::new(
-                Arc::clone(&store),
-                reporter,
-                Patience::default(),
-                config.upstream.connections,
-            ),
+            outbox: Outbox::new(Arc::clone(&store), reporter, Patience::default(), config.upstream.connections),
             desk: Arc::clone(&desk),
             key,
             author,

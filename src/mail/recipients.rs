@@ -71,11 +71,7 @@ pub fn read(raw: &[u8]) -> Visible {
     let library_keys: HashSet<&str> = library.iter().map(Address::key).collect();
     let differs = reading.is_none()
         || library.iter().any(|address| !visible.seen.contains(address.key()))
-<<<<<<< HEAD
-        || proper.iter().any(|key| !library_keys.contains(key.as_str()));
-=======
         || proper.iter().any(|address| !library_keys.contains(address.key()));
->>>>>>> mail
     if differs {
         unclear.get_or_insert_with(|| "two readers of the recipient fields see different addresses".to_owned());
         for address in library {

@@ -54,8 +54,7 @@ impl Outbox {
                     Ok(items) => {
                         more = items.len() >= free;
                         for item in items {
-                            let attempt =
-                                attempt(Arc::clone(&self.store), Arc::clone(upstream), item.clone());
+                            let attempt = attempt(Arc::clone(&self.store), Arc::clone(upstream), item.clone());
                             leased.insert(running.spawn(attempt).id(), item);
                         }
                     }

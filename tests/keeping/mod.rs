@@ -8,9 +8,7 @@ use sekisho::facts::Facts;
 use sekisho::id::MailId;
 use sekisho::mail::envelope::{Client, MailParameters, Recipient};
 use sekisho::plan::{Change, Copy};
-use sekisho::rules::verdict::{
-    Bilingual, Decider, Escalation, HoldTerms, Match, OnExpiry, Outcome, Repair, Verdict,
-};
+use sekisho::rules::verdict::{Bilingual, Decider, Escalation, HoldTerms, Match, OnExpiry, Outcome, Repair, Verdict};
 use sekisho::store::{AuditFilter, Event, Held, MailKey, NewAudit, NewHold, NewQueued, Store};
 
 /// The moment at which every test begins.

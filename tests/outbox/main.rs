@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 use sekisho::address::Address;
 use sekisho::mail::envelope::{MailParameters, Recipient};
 use sekisho::outbox::{Outbox, Patience, Reporter, Upstream};
-use sekisho::plan::{Change, Visible};
 use sekisho::smtp::reply::Reply;
 use sekisho::smtp::sender::Fate;
 use sekisho::store::Store;
