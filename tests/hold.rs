@@ -1,5 +1,6 @@
 //! The desk: who may do what, two people at once, and what the clock does.
 //! It refuses to test plans; a simple one stands in for them.
+#![allow(clippy::unwrap_used, reason = "a failure while a test prepares is a failure of the test")]
 
 mod keeping;
 

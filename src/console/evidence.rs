@@ -44,7 +44,7 @@ pub fn findings(language: Language, findings: &[Finding]) -> Markup {
     html! {
         @if !shown.is_empty() {
             section aria-labelledby="findings" {
-                h2 id="findings" { (language.pick("見つかった情報(例)", "What seems to be in it (examples)")) }
+                h2 id="findings" { (language.pick("見つかった情報（例）", "What seems to be in it (examples)")) }
                 p.small { (language.pick(
                     "値は一部を伏せて表示しています。自動で調べた結果のため、当てはまらないものが含まれることがあります。",
                     "Values are partly masked. They were found automatically, so some of them may be something else.",
@@ -54,7 +54,7 @@ pub fn findings(language: Language, findings: &[Finding]) -> Markup {
                         thead { tr {
                             th scope="col" { (language.pick("種類", "Kind")) }
                             th scope="col" { (language.pick("場所", "Place")) }
-                            th scope="col" { (language.pick("内容(一部)", "Value (masked)")) }
+                            th scope="col" { (language.pick("内容（一部）", "Value (masked)")) }
                         } }
                         tbody {
                             @for finding in shown.iter().take(FINDINGS) {
@@ -76,7 +76,7 @@ pub fn findings(language: Language, findings: &[Finding]) -> Markup {
 fn doubt(language: Language, confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Certain | Confidence::Likely => "",
-        Confidence::Weak => language.pick("(可能性)", " (possibly)"),
+        Confidence::Weak => language.pick("（可能性）", " (possibly)"),
     }
 }
 
@@ -141,7 +141,7 @@ pub fn text(language: Language, text: Option<&str>) -> Markup {
             section aria-labelledby="text" {
                 h2 id="text" { (language.pick("本文", "Text")) }
                 details {
-                    summary { (language.pick("本文を表示する(文字のみ)", "show the text (plain)")) }
+                    summary { (language.pick("本文を表示する（文字のみ）", "show the text (plain)")) }
                     pre { (display::paragraph(text, TEXT_LENGTH)) }
                 }
             }

@@ -10,7 +10,7 @@ use crate::notice::text::held::{self, approvals, deadline};
 use crate::notice::text::letter::not_sent;
 use crate::notice::text::{Language, when};
 use crate::notice::{About, Claim, Purpose, Voice, display};
-use crate::rules::verdict::{Decider, Rewriting};
+use crate::rules::verdict::Decider;
 use crate::store::{HeldMail, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -55,10 +55,10 @@ pub fn undecided(scene: &Scene<'_>, choices: &[Action], text: Option<&str>) -> R
         (true, Decider::Approver) => language.pick("承認待ちのメール", "A mail waiting for approval"),
         (true, Decider::Admin) => language.pick("管理者の確認待ちのメール", "A mail waiting for an administrator"),
     };
-    let heading = if sender && decider == Decider::Sender {
-        language.pick("ご確認いただきたいこと", "What to check")
-    } else {
-        language.pick("確認が必要な理由", "Why it needs a check")
+    let heading = match (sender, decider) {
+        (true, Decider::Sender) => language.pick("ご確認いただきたいこと", "What to check"),
+        (_, Decider::Nobody) => language.pick("送信を待っている理由", "Why it waits"),
+        _ => language.pick("確認が必要な理由", "Why it needs a check"),
     };
     let content = html! {
         h1 { (title) }
@@ -71,7 +71,7 @@ pub fn undecided(scene: &Scene<'_>, choices: &[Action], text: Option<&str>) -> R
         (evidence::unreadable(language, &about))
         (evidence::text(language, text))
         (form(scene, choices))
-        p.small.number { (language.pick("受付番号:", "Number: ")) (mail.id) }
+        p.small.number { (language.pick("受付番号：", "Number: ")) (mail.id) }
     };
     scene.render(StatusCode::OK, title, content)
 }
@@ -107,7 +107,7 @@ pub fn decided(scene: &Scene<'_>, too_late: bool) -> Response {
             "このページを閉じていただいて結構です。",
             "You may close this page.",
         )) }
-        p.small.number { (language.pick("受付番号:", "Number: ")) (mail.id) }
+        p.small.number { (language.pick("受付番号：", "Number: ")) (mail.id) }
     };
     scene.render(if too_late { StatusCode::CONFLICT } else { StatusCode::OK }, title, content)
 }
@@ -123,7 +123,7 @@ fn summary(scene: &Scene<'_>, with_sender: bool) -> Markup {
                 dd { (mail.sender.as_ref().map(|sender| display::line(sender.as_str(), 254)).unwrap_or_default()) }
             }
             dt { (language.pick("件名", "Subject")) }
-            dd.subject { @if subject.is_empty() { (language.pick("(件名なし)", "(no subject)")) } @else { (subject) } }
+            dd.subject { @if subject.is_empty() { (language.pick("（件名なし）", "(no subject)")) } @else { (subject) } }
             dt { (language.pick("受付日時", "Received")) }
             dd { (when::moment(language, mail.created_ms, &voice.zone)) }
         }
@@ -137,17 +137,16 @@ fn form(scene: &Scene<'_>, choices: &[Action]) -> Markup {
     let approver = claim.purpose == Purpose::Approver;
     let agreed = approver && mail.approvals.iter().any(|name| name == claim.person.key());
     let until = when::moment(language, mail.expires_ms, &voice.zone);
-    let rewrite = mail.verdict.rewrite;
     // Two choices that come to the same are shown once.
     let mut names = BTreeSet::new();
     let choices: Vec<&Action> = choices
         .iter()
         .filter(|action| !(agreed && matches!(action, Action::Approve(_))))
-        .filter(|action| names.insert(held::choice(language, action, rewrite).0))
+        .filter(|action| names.insert(held::choice(language, action, mail).0))
         .collect();
     html! {
         section.decide aria-labelledby="decide" {
-            h2 id="decide" { (language.pick("どのようにしますか", "What shall be done?")) }
+            h2 id="decide" { (language.pick("どのようになさいますか", "What shall be done?")) }
             @if agreed {
                 p.notice role="status" { (language.pick(
                     "承認を受け付けました。ほかの承認者の確認を待っています。",
@@ -166,11 +165,11 @@ fn form(scene: &Scene<'_>, choices: &[Action]) -> Markup {
                     input type="hidden" name="lang" value=(language.tag());
                     fieldset {
                         legend { (language.pick("一つお選びください", "Please choose one")) }
-                        @for action in &choices { (choice(language, action, rewrite)) }
+                        @for action in &choices { (choice(language, action, mail)) }
                     }
                     @if choices.iter().any(|action| matches!(action, Action::Return { .. })) {
                         p.field {
-                            label for="comment" { (language.pick("差出人へのコメント(差し戻すとき)", "Comment for the sender (when giving it back)")) }
+                            label for="comment" { (language.pick("差出人へのコメント（差し戻すとき）", "Comment for the sender (when giving it back)")) }
                             textarea id="comment" name="comment" rows="4" maxlength="2000" {}
                         }
                     }
@@ -185,9 +184,9 @@ fn form(scene: &Scene<'_>, choices: &[Action]) -> Markup {
     }
 }
 
-fn choice(language: Language, action: &Action, rewrite: Option<Rewriting>) -> Markup {
+fn choice(language: Language, action: &Action, mail: &HeldMail) -> Markup {
     let word = action_word(action);
-    let (name, effect) = held::choice(language, action, rewrite);
+    let (name, effect) = held::choice(language, action, mail);
     let id = format!("choice-{word}");
     let about = format!("effect-{word}");
     html! {

@@ -27,7 +27,7 @@ pub fn render(status: StatusCode, page: &Page<'_>, voice: &Voice) -> Response {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
                 meta name="format-detection" content="telephone=no, address=no, email=no";
-                title { (page.title) " | " (name(voice, language)) }
+                title { (page.title) " | " (name(language)) }
                 link rel="icon" href="/assets/mark.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/style.css";
             }
@@ -37,7 +37,7 @@ pub fn render(status: StatusCode, page: &Page<'_>, voice: &Voice) -> Response {
                     div.inner {
                         p.brand {
                             img src="/assets/mark.svg" width="28" height="28" alt="";
-                            span { (name(voice, language)) }
+                            span { (name(language)) }
                         }
                         @if let Some(switch) = page.switch {
                             nav.languages aria-label=(language.pick("表示言語", "Language")) {
@@ -62,7 +62,7 @@ pub fn render(status: StatusCode, page: &Page<'_>, voice: &Voice) -> Response {
 }
 
 /// What this place is called.
-fn name(_voice: &Voice, language: Language) -> &'static str {
+fn name(language: Language) -> &'static str {
     language.pick("メール送信前の確認", "Check before sending")
 }
 

@@ -97,16 +97,16 @@ pub fn not_yours(headers: &HeaderMap, voice: &Voice) -> Response {
     bilingual(StatusCode::FORBIDDEN, headers, voice, text)
 }
 
-/// A form without a valid choice.
+/// A form without a valid choice, or with a comment that is too long.
 pub fn incomplete_form(headers: &HeaderMap, voice: &Voice) -> Response {
     let text = [
         (
-            "方法が選ばれていません",
-            "前のページに戻り、方法を一つ選んでから、もう一度ボタンを押してください。メールの状態は変わっていません。",
+            "選択を受け取れませんでした",
+            "前のページに戻り、方法を一つ選んでから、もう一度ボタンを押してください（コメントは2,000文字までです）。メールの状態は変わっていません。",
         ),
         (
-            "Nothing was chosen",
-            "Please go back, choose one of the ways, and press the button again. Nothing was changed.",
+            "Your choice did not arrive",
+            "Please go back, choose one of the ways, and press the button again (a comment has at most 2,000 characters). Nothing was changed.",
         ),
     ];
     bilingual(StatusCode::BAD_REQUEST, headers, voice, text)

@@ -14,7 +14,7 @@ pub fn is_own(headers: &HeaderMap, base_url: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site.as_bytes() == b"same-origin";
     }
-    match headers.get(ORIGIN).map(|origin| origin.as_bytes()) {
+    match headers.get(ORIGIN).map(axum::http::HeaderValue::as_bytes) {
         None => true,
         Some(b"null") => base_url.starts_with("http://"),
         Some(origin) => origin.eq_ignore_ascii_case(origin_of(base_url).as_bytes()),

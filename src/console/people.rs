@@ -63,7 +63,7 @@ pub fn recipients(language: Language, mail: &HeldMail, purpose: Purpose, voice: 
             @if hidden {
                 p.small { (language.pick(
                     format!("Bcc の{}件のアドレスは、ここには表示しません。", number(counts.hidden)),
-                    format!("The {} Bcc addresses are not shown here.", number(counts.hidden)),
+                    format!("Bcc addresses are not shown here ({}).", number(counts.hidden)),
                 )) }
             }
         }

@@ -1,18 +1,18 @@
 //! Foreign text made safe to show: control, bidirectional and invisible characters become visible, lengths are bounded.
 //! It refuses to escape for HTML or headers; maud and lettre do that for whatever comes out here.
 
+use std::fmt::Write as _;
+
 /// One line of foreign text: line breaks and tabs become blanks, characters that hide or reorder text become `[U+202E]`,
 /// and what is longer than `limit` characters is cut with `…`.
 #[must_use]
 pub fn line(text: &str, limit: usize) -> String {
     let mut out = String::new();
-    let mut count = 0;
-    for char in text.trim().chars() {
+    for (count, char) in text.trim().chars().enumerate() {
         if count >= limit {
             out.push('…');
             break;
         }
-        count += 1;
         if matches!(char, '\t' | '\n' | '\r') {
             if !out.ends_with(' ') {
                 out.push(' ');
@@ -113,7 +113,8 @@ fn show(char: char, out: &mut String) {
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     if hidden {
-        out.push_str(&format!("[U+{:04X}]", u32::from(char)));
+        // Writing to a String cannot fail.
+        let _ = write!(out, "[U+{:04X}]", u32::from(char));
     } else {
         out.push(char);
     }

@@ -40,7 +40,7 @@ pub struct Section {
 pub fn plain(sections: &[Section]) -> String {
     let mut out = String::new();
     if let [_, second, ..] = sections {
-        out.push_str(second.language.pick("(日本語は下にあります)\n\n", "(English text follows below.)\n\n"));
+        out.push_str(second.language.pick("（日本語は下にあります）\n\n", "(English text follows below.)\n\n"));
     }
     for (place, section) in sections.iter().enumerate() {
         if place > 0 {
@@ -58,7 +58,7 @@ pub fn plain(sections: &[Section]) -> String {
 
 fn plain_block(block: &Block, language: Language, out: &mut String) {
     // Writing to a String cannot fail.
-    let colon = language.pick(":", ": ");
+    let colon = language.pick("：", ": ");
     match block {
         Block::Text(text) | Block::Lead(text) | Block::Note(text) => {
             let _ = writeln!(out, "{text}");
@@ -105,14 +105,14 @@ pub fn html(subject: &str, sections: &[Section]) -> String {
             body style="margin:0;padding:16px;background:#f5f3ee;color:#1f2a33;font-family:sans-serif;font-size:16px;line-height:1.7" {
                 div style="max-width:640px;margin:0 auto;background:#ffffff;border:1px solid #ddd8cc;border-top:4px solid #2c4a63;padding:8px 24px 24px" {
                     @if let [_, second, ..] = sections {
-                        p lang=(second.language.tag()) style="color:#59636b;font-size:14px" {
+                        p lang=(second.language.tag()) style="color:#59636b" {
                             (second.language.pick("日本語は下にあります。", "English text follows below."))
                         }
                     }
                     @for (place, section) in sections.iter().enumerate() {
                         @if place > 0 { hr style="border:0;border-top:1px solid #ddd8cc;margin:32px 0"; }
                         div lang=(section.language.tag()) {
-                            @for block in &section.blocks { (html_block(block)) }
+                            @for block in &section.blocks { (html_block(block, section.language)) }
                         }
                     }
                 }
@@ -122,32 +122,37 @@ pub fn html(subject: &str, sections: &[Section]) -> String {
     page.into_string()
 }
 
-fn html_block(block: &Block) -> Markup {
+fn html_block(block: &Block, language: Language) -> Markup {
     html! {
         @match block {
             Block::Lead(text) => p style="font-size:18px;font-weight:bold;margin:20px 0 12px" { (text) },
             Block::Text(text) => p style="margin:12px 0" { (text) },
-            Block::Note(text) => p style="margin:20px 0 0;color:#59636b;font-size:14px" { (text) },
+            Block::Note(text) => p style="margin:20px 0 0;color:#59636b" { (text) },
             Block::Heading(text) => h2 style="font-size:16px;margin:28px 0 8px;padding-left:10px;border-left:4px solid #2c4a63" { (text) },
             Block::Fields(fields) => table style="border-collapse:collapse;margin:8px 0" {
                 @for (name, value) in fields {
                     tr {
-                        th scope="row" style="text-align:left;vertical-align:top;font-weight:normal;color:#59636b;padding:2px 16px 2px 0;white-space:nowrap" { (name) }
-                        td style="padding:2px 0;word-break:break-word" { (value) }
+                        th scope="row" style="text-align:left;vertical-align:top;font-weight:normal;color:#59636b;padding:2px 16px 2px 0;max-width:9em" { (name) }
+                        td style="vertical-align:top;padding:2px 0;word-break:break-word" { (value) }
                     }
                 }
             },
             Block::Items(items) => ul style="margin:8px 0;padding-left:22px" {
                 @for (item, details) in items {
                     li style="margin:6px 0" {
-                        (item)
+                        strong { (item) }
                         @for detail in details { br; span style="color:#3f4b54" { (detail) } }
                     }
                 }
             },
             Block::Link { label, url } => {
                 p style="margin:12px 0 4px" { (label) }
-                p style="margin:4px 0;word-break:break-all" { a href=(url) style="color:#1d4f7c" { (url) } }
+                p style="margin:16px 0" {
+                    a href=(url) style="display:inline-block;padding:10px 28px;background:#23466a;border-radius:6px;color:#ffffff;font-weight:bold;text-decoration:none" {
+                        (language.pick("確認のページを開く", "Open the page"))
+                    }
+                }
+                p style="margin:4px 0;color:#59636b;font-size:14px;word-break:break-all" { (url) }
             },
             Block::Quote(text) => blockquote style="margin:8px 0;padding:8px 14px;border-left:4px solid #ddd8cc;white-space:pre-wrap" { (text) },
         }

@@ -91,7 +91,7 @@ impl<'a> Event<'a> {
 }
 
 /// Writes the letter for one errand; `id` is a fresh id for the letter itself, `now_ms` its date.
-/// `Ok(None)` when there is nothing to say (a mail decided meanwhile, a hold without terms).
+/// `Ok(None)` when there is nothing to say (a mail decided meanwhile, nothing to choose).
 ///
 /// # Errors
 /// [`ComposeError`] when the addressee or the configured author cannot be written to.
@@ -139,14 +139,17 @@ fn content(
         (Event::Held(mail) | Event::Escalated(mail, _), Role::Sender) => {
             let terms = terms(mail)?;
             let choices = choices(mail, &Actor::Sender(errand.to.as_str().to_owned()), now_ms);
-            let link = link(voice, mail, &errand.to, Purpose::Sender);
+            let link = link(voice, mail, &errand.to, Purpose::Sender, language);
             let blocks = held::to_sender(language, mail, terms, &choices, &link, voice);
             (held::sender_subject(language, terms.decider), blocks)
         }
         (Event::Held(mail) | Event::Escalated(mail, _), Role::Approver) => {
             let terms = terms(mail)?;
             let choices = choices(mail, &Actor::Approver(errand.to.as_str().to_owned()), now_ms);
-            let link = link(voice, mail, &errand.to, Purpose::Approver);
+            if choices.is_empty() {
+                return None;
+            }
+            let link = link(voice, mail, &errand.to, Purpose::Approver, language);
             let turn = match event {
                 Event::Escalated(..) if names(&terms.approvers, &errand.to) => held::Turn::Again,
                 Event::Escalated(..) => held::Turn::Deputy,
@@ -183,9 +186,9 @@ fn terms(mail: &HeldMail) -> Option<&HoldTerms> {
     mail.verdict.hold.as_ref()
 }
 
-/// The link of one person to the page of one mail, good until the hold expires.
+/// The link of one person to the page of one mail in a language, good until the hold expires.
 #[must_use]
-pub fn link(voice: &Voice, mail: &HeldMail, person: &Address, purpose: Purpose) -> String {
+pub fn link(voice: &Voice, mail: &HeldMail, person: &Address, purpose: Purpose, language: Language) -> String {
     let claim = Claim { mail: mail.id.clone(), person: person.clone(), purpose, expires_ms: mail.expires_ms };
-    voice.key.url(&voice.base_url, &claim)
+    format!("{}&lang={}", voice.key.url(&voice.base_url, &claim), language.tag())
 }

@@ -1,5 +1,6 @@
 //! The outbox against a next server that answers as it is told.
 //! It refuses to wait for real time: every round is given its moment.
+#![allow(clippy::unwrap_used, reason = "a failure while a test prepares is a failure of the test")]
 
 #[path = "../keeping/mod.rs"]
 mod keeping;

@@ -21,7 +21,7 @@ pub fn subject(language: Language, state: State) -> &'static str {
         State::Releasing => language.pick("送信の手続きをしました", "Being sent"),
         State::Released => language.pick("送信しました", "Sent"),
         State::Returned => language.pick("送信せずにお戻しします", "Given back, not sent"),
-        State::Expired => language.pick("期限が過ぎました(未送信)", "Time is over, not sent"),
+        State::Expired => language.pick("期限が過ぎました（未送信）", "Time is over, not sent"),
         State::Cancelled => language.pick("取り消しました", "Taken back, not sent"),
     }
 }
@@ -40,7 +40,7 @@ pub fn to_sender(language: Language, mail: &HeldMail, voice: &Voice) -> Option<V
             out.push(Block::Quote(comment));
         }
     }
-    out.push(fields(language, &about, voice, false));
+    out.push(fields(language, &about, voice, false, false));
     out.push(Block::Text(next(language, mail.state).to_owned()));
     out.push(closing(language, &about, voice));
     Some(out)
@@ -103,13 +103,13 @@ fn sent(language: Language, gone: bool, repair: Option<Repair>) -> &'static str 
 #[must_use]
 pub fn by(language: Language, decision: &Decision, voice: &Voice) -> String {
     let at = when::moment(language, decision.at_ms, &voice.zone);
-    let who = match &decision.by {
-        Actor::Sender(_) => language.pick("差出人ご本人の選択", "the sender's own choice"),
-        Actor::Approver(_) => language.pick("承認者の判断", "an approver's decision"),
-        Actor::Admin(_) => language.pick("管理者の判断", "an administrator's decision"),
-        Actor::Expiry => language.pick("期限による自動処理", "the time limit"),
+    let (ja, en) = match &decision.by {
+        Actor::Sender(_) => ("差出人ご本人が決めました。", "Decided by the sender"),
+        Actor::Approver(_) => ("承認者が決めました。", "Decided by an approver"),
+        Actor::Admin(_) => ("管理者が決めました。", "Decided by an administrator"),
+        Actor::Expiry => ("期限が来たため、自動で手続きしました。", "Done automatically when its time was over"),
     };
-    language.pick(format!("{who}によるものです({at})。"), format!("This is {who} ({at})."))
+    language.pick(format!("{at} に、{ja}"), format!("{en}, {at}."))
 }
 
 fn next(language: Language, state: State) -> &'static str {

@@ -3,12 +3,13 @@
 
 use super::letter::{closing, details, fields, not_sent};
 use super::{Language, number, when, words};
+use crate::address::DomainSet;
 use crate::hold::{Action, effective};
 use crate::notice::Voice;
 use crate::notice::about::About;
 use crate::notice::display;
 use crate::notice::document::Block;
-use crate::rules::verdict::{Decider, HoldTerms, OnExpiry, Repair, Rewriting};
+use crate::rules::verdict::{Decider, HoldTerms, OnExpiry, Repair};
 use crate::store::HeldMail;
 
 /// The word in front of the subject of the sender's notice.
@@ -36,7 +37,7 @@ pub fn to_sender(
     let counts = about.counts(&voice.internal);
     let until = when::moment(language, mail.expires_ms, &voice.zone);
     let mut out = vec![Block::Lead(not_sent(language, counts)), Block::Text(who_decides(language, terms, &until))];
-    out.push(fields(language, about, voice, false));
+    out.push(fields(language, about, voice, false, true));
     let heading = match terms.decider {
         Decider::Sender => language.pick("ご確認いただきたいこと", "What to check"),
         Decider::Approver | Decider::Admin => language.pick("確認が必要な理由", "Why it needs a check"),
@@ -54,8 +55,10 @@ pub fn to_sender(
             .to_owned(),
         url: link.to_owned(),
     });
-    out.push(Block::Heading(language.pick("期限", "Until when").to_owned()));
-    out.push(Block::Text(deadline(language, terms, &until, false)));
+    if terms.decider != Decider::Nobody {
+        out.push(Block::Heading(language.pick("期限", "Until when").to_owned()));
+        out.push(Block::Text(deadline(language, terms, &until, false)));
+    }
     out.push(Block::Note(
         language
             .pick(
@@ -72,7 +75,7 @@ pub fn to_sender(
 fn choice_items(language: Language, choices: &[Action], mail: &HeldMail) -> Block {
     let mut items: Vec<(String, Vec<String>)> = Vec::new();
     for action in choices {
-        let (name, effect) = choice(language, action, mail.verdict.rewrite);
+        let (name, effect) = choice(language, action, mail);
         if items.iter().all(|(other, _)| *other != name) {
             items.push((name, vec![effect.to_owned()]));
         }
@@ -82,16 +85,24 @@ fn choice_items(language: Language, choices: &[Action], mail: &HeldMail) -> Bloc
 
 /// The name of a choice and what the recipients will see. Rules that rewrite do so however the mail leaves.
 #[must_use]
-pub fn choice(language: Language, action: &Action, rewrite: Option<Rewriting>) -> (String, &'static str) {
+pub fn choice(language: Language, action: &Action, mail: &HeldMail) -> (String, &'static str) {
+    let rewrite = mail.verdict.rewrite;
     match action {
         Action::Release(chosen) => {
             let repair = effective(*chosen, rewrite);
-            (words::repair(language, repair).to_owned(), words::repair_effect(language, repair))
+            let waits_by_itself = mail.verdict.hold.as_ref().is_some_and(|terms| terms.decider == Decider::Nobody);
+            let name = words::repair(language, repair);
+            let name = match (waits_by_itself, repair) {
+                (false, _) => name.to_owned(),
+                (true, Repair::AsIs) => language.pick("すぐに送信", "Send now").to_owned(),
+                (true, _) => language.pick(format!("すぐに送信（{name}）"), format!("Send now ({name})")),
+            };
+            (name, words::repair_effect(language, repair))
         }
         Action::Approve(chosen) => {
             let repair = effective(*chosen, rewrite);
             let name = words::repair(language, repair);
-            let name = language.pick(format!("承認する({name})"), format!("Approve ({name})"));
+            let name = language.pick(format!("承認する（{name}）"), format!("Approve ({name})"));
             (name, words::repair_effect(language, repair))
         }
         Action::Return { .. } => (
@@ -102,8 +113,15 @@ pub fn choice(language: Language, action: &Action, rewrite: Option<Rewriting>) -
             ),
         ),
         Action::Cancel => {
-            let repair = Repair::Cancel;
-            (words::repair(language, repair).to_owned(), words::repair_effect(language, repair))
+            let effect = if About::held(mail).counts(&DomainSet::default()).already == 0 {
+                words::repair_effect(language, Repair::Cancel)
+            } else {
+                language.pick(
+                    "送信を取りやめます。まだ送られていない宛先には届きません。",
+                    "The mail is not sent to those who have not got it yet.",
+                )
+            };
+            (words::repair(language, Repair::Cancel).to_owned(), effect)
         }
     }
 }
@@ -140,8 +158,12 @@ fn who_decides(language: Language, terms: &HoldTerms, until: &str) -> String {
 pub fn deadline(language: Language, terms: &HoldTerms, until: &str, for_approver: bool) -> String {
     if terms.decider == Decider::Nobody {
         return language.pick(
-            format!("{until} までお選びがなければ、自動で送信されます。"),
-            format!("Without a choice it will be sent at {until}."),
+            format!(
+                "{until} に自動で送信されます。すぐに送信したい場合や取り消したい場合は、それまでにお選びください。"
+            ),
+            format!(
+                "It will be sent by itself at {until}. To send it at once or to take it back, please choose before."
+            ),
         );
     }
     let waiting = terms.decider != Decider::Sender && !for_approver;
@@ -149,13 +171,13 @@ pub fn deadline(language: Language, terms: &HoldTerms, until: &str, for_approver
         (format!("{until} までに結果が出なかった場合は、"), format!("If there is no decision by {until}, "))
     } else {
         (
-            format!("{until} までにお選びください。お選びがなかった場合は、"),
+            format!("{until} までにお選びください。それまでに選択がなかった場合は、"),
             format!("Please choose by {until}. Otherwise "),
         )
     };
     let (ja_end, en_end) = match (terms.on_expiry, for_approver) {
         (OnExpiry::Return, false) => {
-            ("送信せずに終了し、あらためてお知らせします。", "the mail will not be sent, and you will be told.")
+            ("送信せずに終了し、その旨をお知らせします。", "the mail will not be sent, and you will be told.")
         }
         (OnExpiry::Return, true) => {
             ("送信せずに、差出人へお戻しします。", "the mail will not be sent, and its sender will be told.")
@@ -203,10 +225,19 @@ pub fn to_approver(language: Language, mail: &HeldMail, asked: &Asked<'_>, voice
     let until = when::moment(language, mail.expires_ms, &voice.zone);
     let sender = about.sender.map(|sender| display::line(sender.as_str(), 254)).unwrap_or_default();
     let mut out = vec![Block::Lead(not_sent(language, counts))];
-    out.push(Block::Text(language.pick(
-        format!("{sender} さんのメールです。送信してよいかどうか、ご確認をお願いいたします。"),
-        format!("It was written by {sender}. Please decide whether it may be sent."),
-    )));
+    out.push(Block::Text(if sender.is_empty() {
+        language
+            .pick(
+                "差出人アドレスのないメールです。送信してよいかどうか、ご確認をお願いいたします。",
+                "It has no sender address. Please decide whether it may be sent.",
+            )
+            .to_owned()
+    } else {
+        language.pick(
+            format!("{sender} さんが送ろうとしているメールです。送信してよいかどうか、ご確認をお願いいたします。"),
+            format!("{sender} is about to send it. Please decide whether it may be sent."),
+        )
+    }));
     match asked.turn {
         Turn::First => {}
         Turn::Again => out.push(Block::Text(
@@ -226,7 +257,7 @@ pub fn to_approver(language: Language, mail: &HeldMail, asked: &Asked<'_>, voice
                 .to_owned(),
         )),
     }
-    out.push(fields(language, about, voice, true));
+    out.push(fields(language, about, voice, true, true));
     details(language, about, language.pick("確認が必要な理由", "Why it needs a check"), true, &mut out);
     out.push(Block::Heading(language.pick("選べる方法", "What you can do").to_owned()));
     out.push(choice_items(language, asked.choices, mail));
@@ -261,7 +292,7 @@ pub fn to_approver(language: Language, mail: &HeldMail, asked: &Asked<'_>, voice
 pub fn approvals(language: Language, needed: u32, agreed: usize) -> String {
     let (needed, agreed) = (number(u64::from(needed)), number(agreed as u64));
     language.pick(
-        format!("送信には{needed}名の承認が必要です(これまでに承認した方:{agreed}名)。"),
+        format!("送信には{needed}名の承認が必要です（これまでに承認した方：{agreed}名）。"),
         format!("{needed} approvers must agree ({agreed} so far)."),
     )
 }

@@ -42,7 +42,7 @@ pub fn blocked(language: Language, about: &About<'_>, voice: &Voice) -> Vec<Bloc
                 )
                 .to_owned(),
         ));
-        out.push(fields(language, about, voice, false));
+        out.push(fields(language, about, voice, false, true));
     } else {
         out.push(Block::Text(
             language
@@ -52,7 +52,7 @@ pub fn blocked(language: Language, about: &About<'_>, voice: &Voice) -> Vec<Bloc
                 )
                 .to_owned(),
         ));
-        out.push(fields(language, about, voice, false));
+        out.push(fields(language, about, voice, false, true));
         let heading = language.pick("送信できなかった理由", "Why it could not be sent");
         details(language, about, heading, true, &mut out);
         out.push(Block::Text(
@@ -72,10 +72,10 @@ pub fn blocked(language: Language, about: &About<'_>, voice: &Voice) -> Vec<Bloc
 #[must_use]
 pub fn informed_subject(language: Language, course: Course) -> &'static str {
     match course {
-        Course::Sent => language.pick("お知らせ(送信されたメール)", "For your information (sent)"),
-        Course::Waits => language.pick("お知らせ(確認待ちのメール)", "For your information (waiting)"),
+        Course::Sent => language.pick("お知らせ（送信されたメール）", "For your information (sent)"),
+        Course::Waits => language.pick("お知らせ（確認待ちのメール）", "For your information (waiting)"),
         Course::WaitsForYou => language.pick("管理者の確認が必要です", "An administrator is needed"),
-        Course::Stopped => language.pick("お知らせ(送信されなかったメール)", "For your information (not sent)"),
+        Course::Stopped => language.pick("お知らせ（送信されなかったメール）", "For your information (not sent)"),
     }
 }
 
@@ -94,11 +94,11 @@ pub fn informed(language: Language, about: &About<'_>, course: Course, voice: &V
         ),
         Course::Stopped => language.pick("次のメールは、送信されませんでした。", "The following mail was not sent."),
     };
-    let mut out = vec![Block::Lead(lead.to_owned()), fields(language, about, voice, true)];
+    let mut out = vec![Block::Lead(lead.to_owned()), fields(language, about, voice, true, course != Course::Sent)];
     details(language, about, language.pick("理由", "Why"), false, &mut out);
     out.push(match course {
         Course::WaitsForYou => Block::Text(language.pick(
-            format!("内容の確認と判断は、サーバーで次の命令を使って行えます:sekisho held show {}", about.id),
+            format!("内容の確認と判断は、サーバーで次の命令を使って行えます：sekisho held show {}", about.id),
             format!("To look at it and to decide, use on the server: sekisho held show {}", about.id),
         )),
         Course::Sent | Course::Waits | Course::Stopped => Block::Text(

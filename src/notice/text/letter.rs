@@ -15,13 +15,14 @@ const PARTS: usize = 10;
 const PART_LENGTH: usize = 100;
 
 /// The table about the mail.
+/// `with_sender`: the reader is somebody else; `as_it_is`: the mail would leave, or would have left, as it came.
 #[must_use]
-pub fn fields(language: Language, about: &About<'_>, voice: &Voice, with_sender: bool) -> Block {
+pub fn fields(language: Language, about: &About<'_>, voice: &Voice, with_sender: bool, as_it_is: bool) -> Block {
     let counts = about.counts(&voice.internal);
     let mut fields = Vec::new();
     if with_sender {
         let sender = about.sender.map(|sender| display::line(sender.as_str(), 254));
-        let unknown = || language.pick("(差出人アドレスなし)", "(no sender address)").to_owned();
+        let unknown = || language.pick("（差出人アドレスなし）", "(no sender address)").to_owned();
         fields.push((language.pick("差出人", "From").to_owned(), sender.unwrap_or_else(unknown)));
     }
     let subject = about.subject().unwrap_or_else(|| no_subject(language, about).to_owned());
@@ -31,9 +32,9 @@ pub fn fields(language: Language, about: &About<'_>, voice: &Voice, with_sender:
         when::moment(language, about.received_ms, &voice.zone),
     ));
     fields.push((language.pick("宛先", "Recipients").to_owned(), recipients(language, counts)));
-    if counts.outside_visible > 1 {
+    if as_it_is && counts.outside_visible > 1 {
         fields.push((
-            language.pick("お互いに見える社外のアドレス", "Outside addresses that others would see").to_owned(),
+            language.pick("互いに見える社外の宛先", "Outside, visible to others").to_owned(),
             language.pick(format!("{}件", number(counts.outside_visible)), number(counts.outside_visible)),
         ));
     }
@@ -42,10 +43,10 @@ pub fn fields(language: Language, about: &About<'_>, voice: &Voice, with_sender:
 
 fn no_subject(language: Language, about: &About<'_>) -> &'static str {
     if about.facts.subject.trim().is_empty() {
-        language.pick("(件名なし)", "(no subject)")
+        language.pick("（件名なし）", "(no subject)")
     } else {
         language.pick(
-            "(件名に秘密の情報が含まれるため、ここには表示しません)",
+            "（件名に秘密の情報が含まれるため、ここには表示しません）",
             "(not shown here, since it seems to hold a secret)",
         )
     }
@@ -61,7 +62,7 @@ pub fn recipients(language: Language, counts: Counts) -> String {
             if counts.hidden > 0 {
                 parts.push(format!("Bcc {hidden}件"));
             }
-            format!("{total}件({})", parts.join("、"))
+            format!("{total}件（{}）", parts.join("、"))
         }
         Language::En => {
             let mut parts = vec![format!("{outside} outside")];
@@ -84,12 +85,12 @@ pub fn not_sent(language: Language, counts: Counts) -> String {
     let waiting = counts.total - counts.already;
     language.pick(
         format!(
-            "このメールは、宛先のうち{}件にはまだ送信されていません(確認の必要がない{}件には送信の手続きをしました)。",
+            "このメールは、宛先のうち{}件にはまだ送信されていません（ほかの{}件には、先に送信の手続きをしました）。",
             number(waiting),
             number(counts.already)
         ),
         format!(
-            "This mail has not been sent to {} yet. ({} that needed no check went ahead.)",
+            "This mail has not been sent to {} yet. (To {} it went ahead.)",
             counted(waiting, "recipient", "recipients"),
             counted(counts.already, "recipient", "recipients")
         ),
@@ -141,7 +142,7 @@ pub fn details(language: Language, about: &About<'_>, heading: &str, places: boo
                 let name = if places { name } else { language.pick("添付ファイル", "An attachment").to_owned() };
                 (
                     language.pick(
-                        format!("{name}:{}。", why(language, part.why)),
+                        format!("{name}：{}。", why(language, part.why)),
                         format!("{name}: {}.", why(language, part.why)),
                     ),
                     Vec::new(),
@@ -162,13 +163,13 @@ pub fn details(language: Language, about: &About<'_>, heading: &str, places: boo
 fn found_item(language: Language, found: &Found, places: bool) -> (String, Vec<String>) {
     let name = kind(language, found.kind);
     let item = language
-        .pick(format!("{name}と思われるもの:{}件", number(found.count)), format!("{name}: {}", number(found.count)));
+        .pick(format!("{name}と思われるもの：{}件", number(found.count)), format!("{name}: {}", number(found.count)));
     if !places || found.places.is_empty() {
         return (item, Vec::new());
     }
     let list: Vec<_> = found.places.iter().map(|at| place(language, at)).collect();
     let detail = language.pick(
-        format!("場所:{}{}", list.join("、"), if found.more { " など" } else { "" }),
+        format!("場所：{}{}", list.join("、"), if found.more { " など" } else { "" }),
         format!("Where: {}{}", list.join(", "), if found.more { " …" } else { "" }),
     );
     (item, vec![detail])

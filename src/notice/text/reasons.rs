@@ -32,7 +32,7 @@ pub fn reason(language: Language, reason: &Reason, facts: &Facts) -> Option<Stri
         "time" => Some(
             language
                 .pick(
-                    "通常の業務時間ではない時間(または休日)に送られました。",
+                    "通常の業務時間ではない時間（または休日）に送られました。",
                     "It was sent outside office hours or on a holiday.",
                 )
                 .to_owned(),
@@ -95,7 +95,7 @@ fn counted_key(language: Language, key: &str, count: u64, facts: &Facts) -> Opti
             format!("{} can see each other.", counted(count, "outside address", "outside addresses")),
         ),
         "visible_personal" => (
-            format!("個人のアドレス(フリーメールや携帯電話など)と思われる{n}件がお互いに見える状態です。"),
+            format!("個人のアドレス（フリーメールや携帯電話など）と思われる{n}件がお互いに見える状態です。"),
             format!(
                 "{} (free mail, mobile phones) can see each other.",
                 counted(count, "personal address", "personal addresses")
@@ -167,11 +167,11 @@ fn lookalike(language: Language, reason: &Reason) -> Option<String> {
 fn attachment(language: Language, wanted: &str) -> String {
     let (ja, en) = if wanted.contains("disguised") {
         (
-            "ファイル名の末尾(拡張子)と中身の種類が合わない添付ファイルがあります。",
+            "ファイル名の末尾（拡張子）と中身の種類が合わない添付ファイルがあります。",
             "An attachment is of another kind than its name says.",
         )
     } else if wanted.contains("macro") {
-        ("マクロ(自動で動く命令)を含む添付ファイルがあります。", "An attachment contains macros.")
+        ("マクロ（自動で動く命令）を含む添付ファイルがあります。", "An attachment contains macros.")
     } else {
         (
             "確認が必要な種類や大きさの添付ファイルがあります。",
@@ -196,7 +196,7 @@ fn recipient_class(language: Language, wanted: &str) -> Option<&'static str> {
         )
     } else if is("webmail") || is("carrier") || is("isp") || is("personal") {
         Some(language.pick(
-            "個人のアドレス(フリーメールや携帯電話など)と思われる宛先があります。",
+            "個人のアドレス（フリーメールや携帯電話など）と思われる宛先があります。",
             "A recipient seems to be a personal address (free mail, mobile phone).",
         ))
     } else if is("external") {
@@ -226,7 +226,7 @@ fn unreadable(language: Language, facts: &Facts) -> String {
         return language.pick("中を確認できない部分があります。", "Part of it could not be checked.").to_owned();
     }
     language.pick(
-        format!("中を確認できない部分があります({})。", kinds.join("、")),
+        format!("中を確認できない部分があります（{}）。", kinds.join("、")),
         format!("Part of it could not be checked ({}).", kinds.join(", ")),
     )
 }
@@ -321,7 +321,7 @@ mod tests {
                 "data.my_number",
                 ">= 1",
                 "1",
-                "マイナンバー(個人番号)と思われる記載が1件あります。",
+                "マイナンバー（個人番号）と思われる記載が1件あります。",
                 "It seems to contain 1 × Individual Number (My Number).",
             ),
             (

@@ -6,7 +6,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-/// A moment: `2026年11月22日(日) 18:00`, `2026-11-22 18:00 (Sunday, JST)`.
+/// A moment: `2026年11月22日（日） 18:00`, `2026-11-22 18:00 (Sunday, JST)`.
 #[must_use]
 pub fn moment(language: Language, epoch_ms: u64, zone: &TimeZone) -> String {
     let local = local(epoch_ms, zone);
@@ -14,7 +14,7 @@ pub fn moment(language: Language, epoch_ms: u64, zone: &TimeZone) -> String {
     match language {
         Language::Ja => {
             let (year, month, day) = (local.year(), local.month(), local.day());
-            format!("{year}年{month}月{day}日({}) {hour:02}:{minute:02}", weekday(language, local.weekday()))
+            format!("{year}年{month}月{day}日（{}） {hour:02}:{minute:02}", weekday(language, local.weekday()))
         }
         Language::En => format!("{}, {})", local.strftime("%Y-%m-%d %H:%M (%A"), local.strftime("%Z")),
     }
@@ -58,7 +58,7 @@ mod tests {
     fn a_moment_is_local_and_names_the_day() {
         let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
         let at = 1_795_338_000_000; // 2026-11-22T09:00:00Z
-        assert_eq!(moment(Language::Ja, at, &tokyo), "2026年11月22日(日) 18:00");
+        assert_eq!(moment(Language::Ja, at, &tokyo), "2026年11月22日（日） 18:00");
         assert_eq!(moment(Language::En, at, &tokyo), "2026-11-22 18:00 (Sunday, JST)");
         assert!(moment(Language::Ja, u64::MAX, &tokyo).starts_with("9999年"));
     }

@@ -10,23 +10,23 @@ use crate::rules::verdict::Repair;
 #[must_use]
 pub fn kind(language: Language, kind: Kind) -> &'static str {
     match kind {
-        Kind::MyNumber => language.pick("マイナンバー(個人番号)", "Individual Number (My Number)"),
-        Kind::DriversLicense => language.pick("運転免許証の番号", "driver's licence number"),
-        Kind::Phone => language.pick("電話番号", "phone number"),
-        Kind::PostalCode => language.pick("郵便番号", "postal code"),
-        Kind::Address => language.pick("住所", "address"),
-        Kind::EmailAddress => language.pick("メールアドレス", "e-mail address"),
-        Kind::BirthDate => language.pick("生年月日", "date of birth"),
-        Kind::BankAccount => language.pick("銀行口座", "bank account"),
-        Kind::CreditCard => language.pick("クレジットカードの番号", "credit card number"),
-        Kind::Name => language.pick("氏名", "name"),
-        Kind::Health => language.pick("健康に関する情報", "health information"),
-        Kind::Welfare => language.pick("福祉に関する情報", "welfare information"),
-        Kind::Grades => language.pick("成績に関する情報", "school grades"),
-        Kind::Discipline => language.pick("指導・処分に関する情報", "disciplinary information"),
-        Kind::Tax => language.pick("税に関する情報", "tax information"),
+        Kind::MyNumber => language.pick("マイナンバー（個人番号）", "Individual Number (My Number)"),
+        Kind::DriversLicense => language.pick("運転免許証の番号", "Driver's licence number"),
+        Kind::Phone => language.pick("電話番号", "Phone number"),
+        Kind::PostalCode => language.pick("郵便番号", "Postal code"),
+        Kind::Address => language.pick("住所", "Address"),
+        Kind::EmailAddress => language.pick("メールアドレス", "E-mail address"),
+        Kind::BirthDate => language.pick("生年月日", "Date of birth"),
+        Kind::BankAccount => language.pick("銀行口座", "Bank account"),
+        Kind::CreditCard => language.pick("クレジットカードの番号", "Credit card number"),
+        Kind::Name => language.pick("氏名", "Name"),
+        Kind::Health => language.pick("健康に関する情報", "Health information"),
+        Kind::Welfare => language.pick("福祉に関する情報", "Welfare information"),
+        Kind::Grades => language.pick("成績に関する情報", "School grades"),
+        Kind::Discipline => language.pick("指導・処分に関する情報", "Disciplinary information"),
+        Kind::Tax => language.pick("税に関する情報", "Tax information"),
         Kind::Credential => language.pick("IDとパスワードなど", "ID with password or key"),
-        Kind::ConfidentialMark => language.pick("「社外秘」などの表示", "mark such as “Confidential”"),
+        Kind::ConfidentialMark => language.pick("「社外秘」などの表示", "Mark such as “Confidential”"),
     }
 }
 
@@ -36,22 +36,22 @@ pub fn why(language: Language, why: Why) -> &'static str {
     match why {
         Why::Encrypted => language.pick(
             "パスワードがかかっているため、中を確認できませんでした",
-            "it is protected by a password, so its content could not be checked",
+            "It is protected by a password, so its content could not be checked",
         ),
         Why::Unsupported => {
-            language.pick("中を確認できない種類のファイルです", "it is a kind of file whose content cannot be checked")
+            language.pick("中を確認できない種類のファイルです", "It is a kind of file whose content cannot be checked")
         }
         Why::Limit => language.pick(
             "とても大きいため、途中までしか確認できませんでした",
-            "it is very large, so only part of it could be checked",
+            "It is very large, so only part of it could be checked",
         ),
         Why::Damaged => language.pick(
             "ファイルが壊れている可能性があり、中を確認できませんでした",
-            "it may be damaged, so its content could not be checked",
+            "It may be damaged, so its content could not be checked",
         ),
         Why::Image => language.pick(
             "画像のため、書かれている文字を確認できませんでした",
-            "it is an image, and no text in it could be read",
+            "It is an image, and no text in it could be read",
         ),
     }
 }
