@@ -12,6 +12,12 @@ pub fn kind(language: Language, kind: Kind) -> &'static str {
     match kind {
         Kind::MyNumber => language.pick("マイナンバー（個人番号）", "Individual Number (My Number)"),
         Kind::DriversLicense => language.pick("運転免許証の番号", "Driver's licence number"),
+        Kind::Passport => language.pick("旅券（パスポート）の番号", "Passport number"),
+        Kind::ResidenceCard => language.pick("在留カードの番号", "Residence card number"),
+        Kind::HealthInsurance => language.pick("健康保険の記号・番号", "Health insurance number"),
+        Kind::PensionNumber => language.pick("基礎年金番号", "Pension number"),
+        Kind::EmploymentInsurance => language.pick("雇用保険の番号", "Employment insurance number"),
+        Kind::ResidentRecordCode => language.pick("住民票コード", "Resident record code"),
         Kind::Phone => language.pick("電話番号", "Phone number"),
         Kind::PostalCode => language.pick("郵便番号", "Postal code"),
         Kind::Address => language.pick("住所", "Address"),
@@ -25,6 +31,10 @@ pub fn kind(language: Language, kind: Kind) -> &'static str {
         Kind::Grades => language.pick("成績に関する情報", "School grades"),
         Kind::Discipline => language.pick("指導・処分に関する情報", "Disciplinary information"),
         Kind::Tax => language.pick("税に関する情報", "Tax information"),
+        Kind::Crime => language.pick("犯罪に関する情報", "Information about crime"),
+        Kind::Belief => language.pick("信条に関する情報", "Information about belief"),
+        Kind::Family => language.pick("家族に関する情報", "Family information"),
+        Kind::ArchivePassword => language.pick("添付ファイルのパスワード", "Password of an attachment"),
         Kind::Credential => language.pick("IDとパスワードなど", "ID with password or key"),
         Kind::ConfidentialMark => language.pick("「社外秘」などの表示", "Mark such as “Confidential”"),
     }
