@@ -295,7 +295,7 @@ fn nested_and_renamed_files_are_what_they_are_not_called() {
     assert!(std::str::from_utf8(photo).is_ok_and(|text| text.lines().count() == 3_001));
     let body = parsed(&mails[2]).body_text(0).unwrap().replace(['\r', '\n'], "");
     let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body).unwrap();
-    assert_eq!(String::from_utf8(decoded).unwrap().lines().count(), 151);
+    assert_eq!(String::from_utf8(decoded).unwrap().lines().count(), 1_051);
 }
 
 #[test]

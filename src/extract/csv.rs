@@ -3,12 +3,14 @@
 
 use super::Table;
 use crate::limits::Budget;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr_iter, memchr3};
 
 /// Separators in the order of preference.
 const SEPARATORS: [u8; 4] = [b'\t', b',', b';', b'|'];
 /// Text looked at to find the separator.
 const SAMPLE: usize = 64 * 1024;
+/// Lines beyond which blocks of rows are not looked for in prose, since every line costs memory of its own.
+const MOST_LINES: usize = 2_000_000;
 /// A quoted cell longer than this is taken for a stray quote.
 const QUOTED: usize = 1024 * 1024;
 /// Bytes the table needs for a cell or row besides its text.
@@ -168,6 +170,9 @@ pub(super) struct Split {
 
 /// Takes blocks of three or more lines with the same number of separators out of prose.
 pub(super) fn rows_in_prose(text: &str, budget: &mut Budget) -> Option<Split> {
+    if memchr_iter(b'\n', text.as_bytes()).count() > MOST_LINES {
+        return None;
+    }
     let lines: Vec<&str> = text.split('\n').collect();
     let marks: Vec<Option<(u8, usize)>> = lines.iter().map(|line| mark(line)).collect();
     let mut rows = vec![None; lines.len()];

@@ -15,6 +15,8 @@ const COLUMNS: usize = 16_384;
 const REPEATS: usize = 64;
 /// Bytes the table needs for a cell or row besides its text.
 const OVERHEAD: u64 = 4;
+/// Bytes a table needs besides its cells.
+const TABLE: u64 = 256;
 
 /// A table that is being built.
 #[derive(Default)]
@@ -224,6 +226,7 @@ impl<'b> Grid<'b> {
         self.close_row_if_open();
         let Some(open) = self.open.pop() else { return };
         if open.is_data || open.name.is_some() {
+            self.full |= self.budget.take_bytes(TABLE).is_err();
             self.done.push((open.name, open.table));
             return;
         }

@@ -105,6 +105,10 @@ impl Sheet<'_> {
                     self.start(place, &element);
                     phonetics += usize::from(place == Place::Phonetic);
                     stack.push(place);
+                    if stack.len() > xml::DEEPEST {
+                        self.broken = true;
+                        break;
+                    }
                 }
                 Ok(Event::Empty(element)) => {
                     let place = Place::of(element.local_name().as_ref());

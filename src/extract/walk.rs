@@ -119,6 +119,10 @@ impl Walk<'_> {
                     self.silent += usize::from(part == Part::Properties);
                     self.aside += usize::from(part == Part::Apart);
                     self.stack.push(part);
+                    if self.stack.len() > xml::DEEPEST {
+                        self.broken = true;
+                        break;
+                    }
                 }
                 Ok(Event::Empty(element)) => {
                     self.end_leaf();

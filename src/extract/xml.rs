@@ -8,6 +8,9 @@ use quick_xml::events::{BytesRef, BytesStart};
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
+/// Elements in elements beyond which no document is; each costs memory of its own.
+pub(super) const DEEPEST: usize = 1_000_000;
+
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 

@@ -225,7 +225,7 @@ fn unlisted(path: &str, bytes: &[u8], taken: &[(usize, usize)], budget: &mut Bud
     let mut at = 0;
     let mut ranges = taken.iter().peekable();
     let mut read = 0;
-    while let Some(found) = memmem::find(&bytes[at..], LOCAL) {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memmem::find(rest, LOCAL)) {
         let start = at + found;
         at = start + 4;
         while ranges.peek().is_some_and(|(_, end)| *end <= start) {

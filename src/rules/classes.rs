@@ -139,7 +139,7 @@ impl Classes {
             .with_public(well_known.domains().filter(everybodys))
             .with_partners(well_known.domains().filter(|domain| !everybodys(domain)))
             .with_partners(internal.domains().chain(partners.domains()))
-            .with_legitimate([&webmail, &carrier, &isp, &disposable].into_iter().flat_map(|set| set.domains()));
+            .with_legitimate([&webmail, &carrier, &isp, &disposable].into_iter().flat_map(DomainSet::domains));
         Self { internal, partners, webmail, carrier, isp, disposable, known }
     }
 

@@ -169,7 +169,10 @@ fn nobody_approves_himself(terms: &mut HoldTerms, facts: &Facts) {
 
 /// What holds without any rule: a mail that could not be inspected is never released by itself, and unclear recipients are only let pass by a rule that says so.
 fn fail_closed(verdict: &mut Verdict, set: &RuleSet, facts: &Facts) {
-    if let Some(cause) = facts.inspection_failed.as_ref().filter(|_| !verdict.outcome.stops()) {
+    // Without a rule of its own such a mail is an administrator's, even when another rule would ask somebody milder.
+    let settled =
+        if set.mentions.inspection_failed { verdict.outcome.stops() } else { verdict.outcome >= Outcome::HoldAdmin };
+    if let Some(cause) = facts.inspection_failed.as_ref().filter(|_| !settled) {
         let title = Bilingual {
             en: "The inspection could not be finished".to_owned(),
             ja: "検査を完了できませんでした".to_owned(),

@@ -202,7 +202,7 @@ pub const CONDITIONS: &[Key] = &[
         Takes::FileKind,
         "kinds of files that `unreadable` of the same table does not count (sound, film)",
         "同じ表の unreadable で数えないファイルの種類（音声・動画など）",
-        "unreadable_except = [\"mp3\", \"mp4\"]",
+        "unreadable_except = [\"audio\", \"video\"]",
     ),
     key(
         "persons",

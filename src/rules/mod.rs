@@ -24,11 +24,15 @@ mod view;
 // Around the rules
 pub mod example;
 mod lint;
+mod reference;
 mod sample;
+mod schema;
 
 pub use compile::{Sources, compile};
 pub use evaluate::evaluate;
 pub use explain::{ConditionExplanation, RuleExplanation, explain};
 pub use lint::lint;
+pub use reference::{Language, reference};
+pub use schema::schema;
 pub use set::{Mode, Rule, RuleSet, Scope};
 pub use window::{Counted, WindowQuery};

@@ -2,7 +2,7 @@
 //! It refuses to be changed: a new text makes a new set.
 
 use super::classes::{Class, Classes};
-use super::condition::{Condition, Leaf, Measure, Test};
+use super::condition::{Condition, Flag, Leaf, Measure, Test};
 use super::example::Example;
 use super::lists::Lists;
 use super::then::Actions;
@@ -89,7 +89,7 @@ pub struct RuleSet {
     pub(super) mentions: Mentions,
 }
 
-/// Which facts the rules in force ask for.
+/// Which facts the rules ask for: first contact in any rule that is not off, the others in enforced ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mentions {
     pub first_contact: bool,
@@ -186,12 +186,13 @@ pub(super) fn survey(rules: &[Rule]) -> (Mentions, Vec<WindowQuery>) {
     let mut mentions = Mentions::default();
     let mut windows = Vec::new();
     for rule in rules.iter().filter(|rule| rule.mode != Mode::Off) {
+        let enforced = rule.mode == Mode::Enforce;
         for condition in std::iter::once(&rule.when).chain(&rule.unless) {
             each_leaf(condition, &mut |leaf| match &leaf.test {
                 Test::Number(Measure::FirstContact, _) => mentions.first_contact = true,
-                Test::Flag(super::condition::Flag::InspectionFailed, true) => mentions.inspection_failed = true,
-                Test::Flag(super::condition::Flag::RecipientsUnclear, true) => mentions.recipients_unclear = true,
-                Test::Unreadable { .. } => mentions.unreadable = true,
+                Test::Flag(Flag::InspectionFailed, true) => mentions.inspection_failed |= enforced,
+                Test::Flag(Flag::RecipientsUnclear, true) => mentions.recipients_unclear |= enforced,
+                Test::Unreadable { .. } => mentions.unreadable |= enforced,
                 Test::Window(queries) => windows.extend(queries.iter().map(|(query, _)| *query)),
                 _ => {}
             });

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// No space, quota or file size is left.
     #[error("write to the store: the disk is full")]
     Full,
+    /// Another process holds the database, for longer than a client should wait.
+    #[error("write to the store: another process holds it")]
+    Busy,
     /// The store was closed, or its writer ended.
     #[error("use the store: it is closed")]
     Closed,
@@ -57,14 +60,21 @@ impl StoreError {
     }
 }
 
-/// SQLITE_FULL (13): an insertion failed because the disk is full.
-const SQLITE_FULL: &str = "13";
+/// SQLite result codes; the low octet of an extended code is the code it extends.
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_FULL: u32 = 13;
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(said) if said.code().as_deref() == Some(SQLITE_FULL) => Self::Full,
-            sqlx::Error::PoolClosed => Self::Closed,
+        let code = match &error {
+            sqlx::Error::PoolClosed => return Self::Closed,
+            sqlx::Error::PoolTimedOut => return Self::Busy,
+            sqlx::Error::Database(said) => said.code().and_then(|code| code.parse::<u32>().ok()),
+            _ => None,
+        };
+        match code.map(|code| code & 0xff) {
+            Some(SQLITE_BUSY) => Self::Busy,
+            Some(SQLITE_FULL) => Self::Full,
             _ => Self::Database(error),
         }
     }

@@ -16,7 +16,7 @@ use crate::facts::Facts;
 use crate::id::MailId;
 use crate::mail::envelope::{Client, MailParameters, Recipient};
 use crate::plan::Copy;
-use crate::rules::verdict::{Escalation, HoldTerms, Verdict};
+use crate::rules::verdict::{Decider, Escalation, HoldTerms, Verdict};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
@@ -191,7 +191,8 @@ pub(super) fn approvers(terms: Option<&HoldTerms>, escalated: u32) -> String {
         return word_list([]);
     };
     let deputies = steps(terms).into_iter().take(escalated as usize).flat_map(|step| &step.to);
-    let keys: Vec<_> = terms.approvers.iter().chain(deputies).map(|address| Address::new(address)).collect();
+    let approvers = terms.approvers.iter().filter(|_| terms.decider == Decider::Approver);
+    let keys: Vec<_> = approvers.chain(deputies).map(|address| Address::new(address)).collect();
     word_list(keys.iter().map(Address::key))
 }
 

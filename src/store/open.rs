@@ -10,9 +10,9 @@ use super::{StoreError, notice, outbox};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions, Executor};
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -61,7 +61,15 @@ impl Store {
             Role::Server => Some(lock(&dir)?),
             Role::Tool => None,
         };
-        let url = format!("sqlite://{}?mode=rwc", encoded(&dir.join("store.db")));
+        let database = dir.join("store.db");
+        // Made here for its mode; the database gives its log the same.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&database)
+            .map_err(|error| StoreError::file(&database, error))?;
+        let url = format!("sqlite://{}?mode=rw", encoded(&database));
         let write = pool(&url, 1, WRITER).await?;
         schema::migrate(&mut *write.acquire().await?).await?;
         check(&mut *write.acquire().await?).await?;

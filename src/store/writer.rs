@@ -108,7 +108,11 @@ async fn work(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
                 }
             }
         }
-        commit_group(&pool, &mut group).await;
+        // A defect in one job must not end the writer: it ends this task, and the callers of the group see their answers dropped.
+        let committed = tokio::spawn(commit_group(pool.clone(), std::mem::take(&mut group))).await;
+        if let Err(error) = committed {
+            tracing::error!(%error, "a group of jobs ended by itself");
+        }
     }
     pool.close().await;
     for reply in closing {
@@ -118,20 +122,18 @@ async fn work(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
 }
 
 /// Commits all jobs together; when that fails, each by itself, so that only the guilty ones fail.
-async fn commit_group(pool: &AnyPool, group: &mut Vec<Box<dyn Job>>) {
+async fn commit_group(pool: AnyPool, mut group: Vec<Box<dyn Job>>) {
     if group.len() > 1 {
-        match commit(pool, group).await {
-            Ok(()) => {
-                for job in group.drain(..) {
-                    job.answer(Ok(()));
-                }
-                return;
-            }
+        let committed = commit(&pool, &mut group).await;
+        match committed {
+            Ok(()) => return group.into_iter().for_each(|job| job.answer(Ok(()))),
+            // Each of them would wait as long again.
+            Err(StoreError::Busy) => return group.into_iter().for_each(|job| job.answer(Err(StoreError::Busy))),
             Err(error) => tracing::warn!(%error, jobs = group.len(), "a group commit failed; trying its jobs singly"),
         }
     }
-    for mut job in group.drain(..) {
-        let committed = commit(pool, slice::from_mut(&mut job)).await;
+    for mut job in group {
+        let committed = commit(&pool, slice::from_mut(&mut job)).await;
         if let Err(error) = &committed {
             tracing::error!(%error, "failed to commit");
         }

@@ -6,20 +6,12 @@ use sekisho::address::Address;
 use sekisho::console::{ConsoleState, Preview, router};
 use sekisho::hold::Desk;
 use sekisho::id::MailId;
-use sekisho::mail::envelope::Recipient;
 use sekisho::notice::{Claim, Language, Purpose, Voice};
-use sekisho::plan::{Change, Copy};
-use sekisho::rules::verdict::{Repair, Tag};
 use sekisho::store::{HeldMail, NewHold, State, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-/// One copy to everybody; how a repair changes copies is tested where it is done.
-fn copies(_: Repair, recipients: &[Recipient], _: &[Address], _: &dyn Fn(&Address) -> bool, _: &[Tag]) -> Vec<Copy> {
-    vec![Copy { recipients: recipients.to_vec(), change: Change::default() }]
-}
 
 pub struct Site {
     pub store: Arc<Store>,
@@ -68,7 +60,7 @@ impl Site {
             store.hold(new_hold(mail)).await.unwrap();
         }
         let internal = |address: &Address| address.as_str().ends_with("@school.example.jp");
-        let desk = Arc::new(Desk::new(Arc::clone(&store), Arc::new(internal), copies));
+        let desk = Arc::new(Desk::new(Arc::clone(&store), Arc::new(internal)));
         let voice = Arc::new(voice(&[Language::Ja, Language::En]));
         let now = Arc::new(AtomicU64::new(RECEIVED + 60_000));
         let (spoken, clock) = (Arc::clone(&voice), Arc::clone(&now));

@@ -7,6 +7,7 @@ use super::fixture::{
 };
 use sekisho::extract::Extracted;
 use sekisho::limits::Limits;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
@@ -44,6 +45,13 @@ fn a_file_cut_anywhere_is_read_or_told() {
 
 #[test]
 fn flipped_bytes_never_panic() {
+    // The extractor contains panics, so they are counted where they begin.
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        before(info);
+    }));
     for (name, bytes) in fixtures() {
         for at in 0..bytes.len() {
             let mut broken = bytes.clone();
@@ -52,6 +60,7 @@ fn flipped_bytes_never_panic() {
             assert!(!out.attachments.is_empty());
         }
     }
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0);
 }
 
 #[test]
@@ -69,6 +78,7 @@ fn costly_inputs_end_soon() {
         ("spans.html", many("<table><tr><td rowspan=1000 colspan=1000>x").into_bytes()),
         ("quotes.csv", many("\"a\"\",\"\"").into_bytes()),
         ("commas.csv", many(",,,,,,,,,,\n").into_bytes()),
+        ("lines.txt", vec![b'\n'; 8_000_000]),
         ("begin.txt", many("begin 644 a\n").into_bytes()),
         ("base64.txt", many("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo= ").into_bytes()),
         ("escapes.json", format!("{{\"{}", many("\\ud83d")).into_bytes()),

@@ -124,6 +124,21 @@ fn mails_inside_go_to_the_reader_of_mails() {
 }
 
 #[test]
+fn a_signed_mail_goes_to_the_reader_of_mails() {
+    let mail = b"Content-Type: text/plain\r\n\r\nhi";
+    let signed = [
+        b"\x30\x80\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07\x02\xA0\x80\x30\x80\x02\x01\x01\x31\0\x30\x80\x06\x01\x01\xA0\x80\x24\x80\x04".as_slice(),
+        &[u8::try_from(mail.len()).unwrap()],
+        mail,
+        &[0; 12],
+    ]
+    .concat();
+    let out = read(&attachment("smime.p7m", &signed));
+    assert_eq!(out.nested_mails, [("smime.p7m!signed".to_owned(), mail.to_vec())]);
+    assert_eq!((kinds(&out), unread(&out)), (vec!["smime.p7m: p7m".to_owned()], vec![]));
+}
+
+#[test]
 fn pgp_in_a_body_is_encrypted_and_the_rest_is_read() {
     let text = "こんにちは\n-----BEGIN PGP MESSAGE-----\n\nhQEMA\n-----END PGP MESSAGE-----\n";
     let out = read(&body("text/plain", text.as_bytes()));

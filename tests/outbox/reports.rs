@@ -51,7 +51,7 @@ fn parse(letter: &Letter) -> Message<'_> {
 
 /// The type and the decoded content of a part.
 fn part(message: &Message<'_>, number: usize) -> (String, String) {
-    let part = message.parts.iter().skip(1).filter(|part| part.is_multipart() == false).nth(number).unwrap();
+    let part = message.parts.iter().skip(1).filter(|part| !part.is_multipart()).nth(number).unwrap();
     let kind = part.content_type().unwrap();
     let kind = format!("{}/{}", kind.ctype(), kind.subtype().unwrap());
     (kind, String::from_utf8_lossy(part.contents()).into_owned())

@@ -1,6 +1,7 @@
 //! The rules that come with the program: they compile, their examples come out, and each published leak ends as it must.
 //! It refuses to look at real mails; the incidents do that.
 
+use super::verdicts::{BOUND, quickest};
 use sekisho::config::error::{Severity, render_all};
 use sekisho::rules::verdict::{Decider, Outcome, Repair};
 use sekisho::rules::{RuleSet, Sources, compile, evaluate, example, lint};
@@ -12,12 +13,12 @@ use std::path::Path;
 fn sources() -> Sources {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     let read = |below: &str, end: &str| -> BTreeMap<String, String> {
-        let entries = fs::read_dir(folder.join(below)).unwrap().map(|entry| entry.unwrap().path());
+        let entries = fs::read_dir(folder.join(below)).into_iter().flatten().flatten().map(|entry| entry.path());
         entries
             .filter(|path| path.extension().is_some_and(|found| found == end))
-            .map(|path| {
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                (format!("{below}{name}"), fs::read_to_string(&path).unwrap())
+            .filter_map(|path| {
+                let name = path.file_name()?.to_string_lossy().into_owned();
+                Some((format!("{below}{name}"), fs::read_to_string(&path).ok()?))
             })
             .collect()
     };
@@ -116,7 +117,7 @@ const LEAKS: &[(&str, &str, &str)] = &[
 /// The shipped set of an organisation that has filled in its partners and managers.
 fn filled_in(more: &str) -> Sources {
     let mut sources = sources();
-    let organisation = sources.files.get_mut("00-organisation.toml").unwrap();
+    let organisation = sources.files.entry("00-organisation.toml".to_owned()).or_default();
     let filled = organisation
         .replace("managers = []", "managers = [\"kacho@example.jp\"]")
         .replace("deputies = []", "deputies = [\"jicho@example.jp\"]")
@@ -182,4 +183,44 @@ fn approvals_are_asked_of_managers_or_of_the_administrator() {
     assert_eq!(terms.escalate[0].to, ["jicho@example.jp"]);
     let terms = evaluate(&shipped(), &facts).hold.unwrap();
     assert_eq!(terms.decider, Decider::Admin);
+}
+
+/// The rules and examples in the read-me, in both of its languages, as its readers would copy them.
+#[test]
+fn the_read_me_can_be_copied() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/README.md")).unwrap();
+    let (english, japanese) = page.split_once("# 規則の書き方").unwrap();
+    for page in [english, japanese] {
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(blocks.len(), 2);
+        let mut sources = sources();
+        sources.files.insert("60-ours.toml".to_owned(), blocks.concat());
+        let set = compile(&sources).unwrap_or_else(|problems| panic!("{}", render_all(&problems, false)));
+        let rule = set.rule("project-names-outside").unwrap();
+        assert_eq!(rule.then.outcome, Outcome::HoldSender);
+        let keys: Vec<String> = set.text_patterns().into_iter().map(|one| one.key).collect();
+        let failures = example::run(&set, &|envelope, _| sekisho::facts::Facts {
+            sender: envelope.sender.clone(),
+            recipients: envelope.recipients.iter().map(|one| one.address.clone()).collect(),
+            visible: envelope.recipients.iter().map(|one| one.address.clone()).collect(),
+            matched: keys.iter().cloned().collect(),
+            ..Default::default()
+        });
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+}
+
+#[test]
+fn the_shipped_rules_decide_fast() {
+    let set = shipped();
+    let facts = sekisho::facts::Facts {
+        sender: Some(sekisho::address::Address::new("a@example.jp")),
+        recipients: vec![sekisho::address::Address::new("higuchi@print.test")],
+        visible: vec![sekisho::address::Address::new("higuchi@print.test")],
+        subject: "広報紙の紙質について".to_owned(),
+        ..Default::default()
+    };
+    let each = quickest(|| assert_eq!(evaluate(&set, &facts).outcome, Outcome::Pass));
+    eprintln!("one evaluation of the shipped rules: {each:?}");
+    assert!(each < BOUND, "{each:?}");
 }

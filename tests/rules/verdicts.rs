@@ -8,7 +8,7 @@ use sekisho::inspect::TextScope;
 use sekisho::rules::verdict::{Decider, Escalation, OnExpiry, Outcome, Repair, Rewriting, Tag, Verdict};
 use sekisho::rules::{Counted, RuleSet, Sources, WindowQuery, classes::Class, compile, evaluate, explain, lint};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const LISTS: &str = "
 [lists]
@@ -232,7 +232,12 @@ fn blocks_say_how() {
 
 #[test]
 fn a_mail_that_could_not_be_inspected_never_passes() {
-    for rules in ["", "[[rule]]\nid = \"weak\"\nwhen = { inspection_failed = true }\nthen = \"log\"\n"] {
+    for rules in [
+        "",
+        "[[rule]]\nid = \"weak\"\nwhen = { inspection_failed = true }\nthen = \"log\"\n",
+        "[[rule]]\nid = \"seen\"\nmode = \"observe\"\nwhen = { inspection_failed = true }\nthen = { hold = \"admin\" }\n",
+        "[[rule]]\nid = \"other\"\nwhen = { to = \"external\" }\nthen = { hold = \"sender\" }\n",
+    ] {
         let facts = Facts { inspection_failed: Some("worker killed".into()), ..mail() };
         let verdict = evaluate(&set(rules), &facts);
         assert_eq!(verdict.outcome, Outcome::HoldAdmin);
@@ -385,7 +390,7 @@ then = { hold = \"approver\", approvers = [\"@nobody\"] }
     }
 }
 
-/// Fifty rules on an ordinary mail; the bound is for optimised code, a debug build gets twenty times as long.
+/// Fifty rules on an ordinary mail.
 #[test]
 fn evaluation_is_fast() {
     let kinds = [
@@ -407,13 +412,20 @@ fn evaluation_is_fast() {
         .collect();
     let set = set(&text.concat());
     let facts = Facts { persons: Persons::default(), subject: "打合せの件".into(), ..mail() };
-    let rounds = 2_000;
-    let start = Instant::now();
-    for _ in 0..rounds {
-        assert_eq!(evaluate(&set, &facts).outcome, Outcome::Pass);
-    }
-    let each = start.elapsed() / rounds;
-    let bound = if cfg!(debug_assertions) { 400 } else { 20 };
+    let each = quickest(|| assert_eq!(evaluate(&set, &facts).outcome, Outcome::Pass));
     eprintln!("one evaluation of 50 rules: {each:?}");
-    assert!(each.as_micros() < bound, "{each:?}");
+    assert!(each < BOUND, "{each:?}");
+}
+
+/// What one evaluation of an ordinary mail may take; a debug build gets twenty times as long.
+pub const BOUND: Duration = Duration::from_micros(if cfg!(debug_assertions) { 400 } else { 20 });
+
+/// The time of one call in the quickest of many batches, so that a busy machine does not count.
+pub fn quickest(mut call: impl FnMut()) -> Duration {
+    let batches = (0..200).map(|_| {
+        let start = Instant::now();
+        (0..20).for_each(|_| call());
+        start.elapsed() / 20
+    });
+    batches.min().unwrap_or(Duration::MAX)
 }

@@ -10,6 +10,7 @@ use sekisho::store::{
     Actor, AuditFilter, Decision, NewNotice, NoticeKind, Options, Record, Role, State, Store, StoreError, Transition,
 };
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,10 +154,14 @@ async fn a_store_of_a_newer_program_is_refused() {
 }
 
 #[tokio::test]
-async fn a_folder_with_a_difficult_name_works() {
+async fn a_folder_with_a_difficult_name_works_and_is_for_the_owner_only() {
     let dir = tempfile::tempdir().unwrap();
     let difficult = dir.path().join("関所 50%?#&");
     let store = open(&difficult).await;
     hold(&store, new_hold(1, verdict(terms(Decider::Sender)))).await;
-    assert!(difficult.join("store.db").exists());
+    for entry in fs::read_dir(&difficult).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != "lock") {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} is for the owner only", entry.file_name());
+    }
+    assert!(difficult.join("store.db-wal").exists());
 }

@@ -1,5 +1,6 @@
 //! The store as its callers see it.
 //! It refuses to look into tables where a method shows the same.
+#![allow(clippy::unwrap_used, reason = "a failure while a test prepares is a failure of the test")]
 
 #[path = "../keeping/mod.rs"]
 mod keeping;

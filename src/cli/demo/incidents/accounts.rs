@@ -71,7 +71,7 @@ fn tsuyama() -> Incident {
         },
         date: "2023",
         mails,
-        expect: Expect::of(Outcome::Block, &["credentials-bulk", "credentials-list"]).persons(90),
+        expect: Expect::of(Outcome::Block, &["credentials-bulk"]).persons(90),
     }
 }
 

@@ -45,7 +45,7 @@ fn signature() -> Incident {
          お手数ですが、10月20日(金)までに校正刷りをお送りください。\n\n何卒よろしくお願いいたします。\n\n{SIGNATURE}"
     );
     let logo = format!(
-        "<p>{}</p><p><img src=\"cid:logo\" width=\"120\" height=\"40\" alt=\"例示市\"></p>",
+        "<p>{}</p><p><img src=\"cid:image001.png\" width=\"120\" height=\"40\" alt=\"例示市\"></p>",
         text.lines().map(escaped).collect::<Vec<_>>().join("<br>\n")
     );
     let mails = [Program::Becky, Program::Outlook, Program::Gmail, Program::Thunderbird, Program::Telephone]
@@ -58,7 +58,7 @@ fn signature() -> Incident {
                 .to(["higuchi@print.example.com"])
                 .text(&text)
                 .html(&logo)
-                .attach("image001.png", picture::png("logo", 120, 40))
+                .picture("image001.png", picture::png("logo", 120, 40))
                 .finish(),
         ))
         .collect();

@@ -80,8 +80,7 @@ pub fn whole_city() -> Incident {
                 .attach("住民データ.zip", archive)
                 .finish(),
         ],
-        expect: Expect::of(Outcome::Block, &["sensitive-data-bulk", "large-personal-data", "bulk-personal-data"])
-            .persons(460_000),
+        expect: Expect::of(Outcome::Block, &["sensitive-data-bulk", "large-personal-data"]).persons(460_000),
     }
 }
 

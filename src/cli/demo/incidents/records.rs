@@ -143,8 +143,7 @@ fn visionary() -> Incident {
         },
         date: "2023",
         mails: vec![mail],
-        expect: Expect::of(Outcome::Block, &["sensitive-data-bulk", "large-personal-data", "bulk-personal-data"])
-            .persons(4_061),
+        expect: Expect::of(Outcome::Block, &["sensitive-data-bulk", "large-personal-data"]).persons(4_061),
     }
 }
 

@@ -223,7 +223,7 @@ fn ntt_act() -> Incident {
         }),
     );
     let renamed = csv(Charset::Utf8, customers(3_000));
-    let in_body = base64_lines(&csv(Charset::Utf8, customers(150))).replace("\r\n", "\n");
+    let in_body = base64_lines(&csv(Charset::Utf8, customers(1_050))).replace("\r\n", "\n");
     Incident {
         id: "ntt-act",
         title: Words {
@@ -231,8 +231,8 @@ fn ntt_act() -> Incident {
             ja: "59社の顧客リストを改名・入れ子で持ち出し",
         },
         what: Words {
-            en: "A temporary worker sells customer records of 59 clients over years: split, renamed, zipped in zips, as base64 in the text. (About nine million records were reported; here 14,950.)",
-            ja: "派遣社員が59社の顧客情報を長年持ち出して売却した。分割、拡張子の変更、入れ子のzip、本文へのbase64埋め込み。(報道では約900万件、ここでは14,950件)",
+            en: "A temporary worker sells customer records of 59 clients over years: split, renamed, zipped in zips, as base64 in the text. (About nine million records were reported; here 15,850.)",
+            ja: "派遣社員が59社の顧客情報を長年持ち出して売却した。分割、拡張子の変更、入れ子のzip、本文へのbase64埋め込み。(報道では約900万件、ここでは15,850件)",
         },
         date: "2023-10-17",
         mails: vec![
@@ -240,9 +240,7 @@ fn ntt_act() -> Incident {
             letter("Sun, 09 Jul 2023 02:20:00 +0900", "写真\n").attach("IMG_0231.jpg", renamed).finish(),
             letter("Sun, 16 Jul 2023 02:31:00 +0900", &in_body).finish(),
         ],
-        expect: Expect::of(Outcome::Block, &["bulk-personal-data", "large-personal-data"])
-            .repeated(&["personal-data-drip"])
-            .persons(14_950),
+        expect: Expect::of(Outcome::Block, &["large-personal-data"]).repeated(&["personal-data-drip"]).persons(15_850),
     }
 }
 

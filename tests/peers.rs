@@ -1,0 +1,21 @@
+//! The guard among real peers: Postfix in front and behind, swaks, Python's smtplib and dkimpy, openssl, and servers that fail on purpose.
+//! It refuses to reach beyond the loopback, and to look into the guard's memory: everything is seen from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "helpers of tests fail a test by panicking, and show logs when one fails"
+)]
+
+#[path = "peers/client.rs"]
+mod client;
+#[path = "peers/guard.rs"]
+mod guard;
+#[path = "peers/postfix.rs"]
+mod postfix;
+#[path = "peers/sink.rs"]
+mod sink;
+#[path = "peers/uji.rs"]
+mod uji;
+#[path = "peers/web.rs"]
+mod web;
