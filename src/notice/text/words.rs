@@ -116,12 +116,35 @@ pub fn repair_effect(language: Language, repair: Repair) -> &'static str {
 pub fn place(language: Language, place: &str) -> String {
     let place = place.replace('!', " › ");
     let Language::Ja = language else { return place };
-    if let Some(number) = place.strip_prefix("body line ") {
-        return format!("本文 {number}行目");
-    }
-    match place.as_str() {
-        "body" => "本文".to_owned(),
-        "subject" => "件名".to_owned(),
-        _ => place,
+    let numbered = place.rsplit_once(" line ").filter(|(_, line)| line.bytes().all(|byte| byte.is_ascii_digit()));
+    let (base, line) = numbered.map_or((place.as_str(), None), |(base, line)| (base, Some(line)));
+    let base = match base {
+        "body" => "本文",
+        "subject" => "件名",
+        other => other,
+    };
+    line.map_or_else(|| base.to_owned(), |line| format!("{base} {line}行目"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_in_the_readers_words() {
+        for (written, ja, en) in [
+            ("body line 3", "本文 3行目", "body line 3"),
+            ("subject", "件名", "subject"),
+            (
+                "名簿.zip!5年生.xlsx!Sheet1!C12",
+                "名簿.zip › 5年生.xlsx › Sheet1 › C12",
+                "名簿.zip › 5年生.xlsx › Sheet1 › C12",
+            ),
+            ("memo.txt line 12", "memo.txt 12行目", "memo.txt line 12"),
+            ("bus line map.pdf", "bus line map.pdf", "bus line map.pdf"),
+        ] {
+            assert_eq!(place(Language::Ja, written), ja);
+            assert_eq!(place(Language::En, written), en);
+        }
     }
 }
