@@ -33,7 +33,7 @@ fn stage() -> Stage {
 
 /// The mail of the incident from another person, so that it is another mail and nobody's repetition.
 fn mail(sender: &str) -> Outgoing {
-    let mut mail = incidents::all().into_iter().find(|incident| incident.id == "uji-to").unwrap().mails.remove(0);
+    let mut mail = incidents::uji_to().mails.remove(0);
     assert_eq!(mail.recipients.len(), 421);
     let text = String::from_utf8(mail.data).unwrap();
     assert!(text.contains(&mail.from));
