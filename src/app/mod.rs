@@ -180,7 +180,7 @@ impl App {
             outbox: Outbox::new(
                 Arc::clone(&store),
                 reporter,
-                Patience::default(),
+                Patience::starting(config.retry_ms),
                 plan::render,
                 config.upstream.connections,
             ),
@@ -196,11 +196,12 @@ impl App {
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
-                let (clock, voice) = (clock.clone(), Arc::clone(&chores));
+                let (clock, voice, acting) = (clock.clone(), Arc::clone(&chores), Arc::clone(&chores));
                 let router = console::router(console::ConsoleState {
                     desk,
                     voice: Arc::new(move || Arc::new(voice.voice())),
                     clock: Arc::new(move || clock.now_ms()),
+                    acted: Arc::new(move || acting.bell.notify_one()),
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
