@@ -9,6 +9,10 @@
 
 #[path = "peers/client.rs"]
 mod client;
+#[path = "peers/fake_upstream.rs"]
+mod fake_upstream;
+#[path = "peers/faults.rs"]
+mod faults;
 #[path = "peers/guard.rs"]
 mod guard;
 #[path = "peers/postfix.rs"]
