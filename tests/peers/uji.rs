@@ -60,7 +60,7 @@ impl Stage {
         assert!(transactions >= 2, "Postfix splits at 50 recipients: {transactions}");
         assert_eq!(shown.lines().filter(|line| line.starts_with("to          ")).count(), 421);
         let notice = self.sink.wait_for_letter(sender, 1);
-        let link = web::link(&notice, &self.guard.url());
+        let link = web::link(&notice.data, &self.guard.url());
         assert!(link.contains(id.as_str()), "{link}");
         assert!(self.sink.from(sender).is_empty(), "nothing left before the decision");
         (mail, id.clone(), link)
