@@ -176,7 +176,12 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
-            outbox: Outbox::new(Arc::clone(&store), reporter, Patience::default(), config.upstream.connections),
+            outbox: Outbox::new(
+                Arc::clone(&store),
+                reporter,
+                Patience::starting(config.retry_ms),
+                config.upstream.connections,
+            ),
             desk: Arc::clone(&desk),
             key,
             author,
@@ -189,11 +194,12 @@ impl App {
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
-                let (clock, voice) = (clock.clone(), Arc::clone(&chores));
+                let (clock, voice, acting) = (clock.clone(), Arc::clone(&chores), Arc::clone(&chores));
                 let router = console::router(console::ConsoleState {
                     desk,
                     voice: Arc::new(move || Arc::new(voice.voice())),
                     clock: Arc::new(move || clock.now_ms()),
+                    acted: Arc::new(move || acting.bell.notify_one()),
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {

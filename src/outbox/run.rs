@@ -1,4 +1,4 @@
-//! One round of the outbox: claim what is due, deliver a few at a time, write down what came of it.
+//! The outbox at work: claim what is due, deliver a few at a time, write down what came of it.
 //! It refuses to deliver again what was accepted: a result that could not be written is kept and written before anything else is claimed.
 
 use super::report::{Letter, Report, report};
@@ -15,8 +15,10 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
+use tokio_util::sync::CancellationToken;
 
 /// What one round did; numbers of recipients, but for the items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,63 +32,154 @@ pub struct Round {
 /// The fates and the copy that was sent.
 type Attempt = (Vec<Fate>, Vec<Bytes>);
 
+/// How often the outbox is looked at when no bell rings: other processes release held mails too.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Deliveries that go on, with the items they have leased.
+struct Work<'a, U> {
+    outbox: &'a Outbox,
+    upstream: &'a Arc<U>,
+    running: JoinSet<Attempt>,
+    leased: HashMap<Id, OutboxItem>,
+}
+
+impl<'a, U: Upstream> Work<'a, U> {
+    fn new(outbox: &'a Outbox, upstream: &'a Arc<U>) -> Self {
+        Self { outbox, upstream, running: JoinSet::new(), leased: HashMap::new() }
+    }
+
+    fn free(&self) -> usize {
+        self.outbox.concurrency.saturating_sub(self.running.len())
+    }
+
+    /// Starts as many deliveries of due items as there is room for; `true` when more may be due.
+    async fn claim(&mut self, now_ms: u64) -> Result<bool, OutboxError> {
+        let free = self.free();
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let items = self.outbox.store.claim_due(now_ms, self.outbox.patience.lease_ms, limit).await?;
+        let more = items.len() >= free;
+        for item in items {
+            let (store, upstream) = (Arc::clone(&self.outbox.store), Arc::clone(self.upstream));
+            let attempt = attempt(store, upstream, item.clone());
+            self.leased.insert(self.running.spawn(attempt).id(), item);
+        }
+        Ok(more)
+    }
+
+    /// Writes down what a delivery came to.
+    async fn settle(
+        &mut self,
+        joined: Result<(Id, Attempt), JoinError>,
+        now_ms: u64,
+        round: &mut Round,
+    ) -> Result<(), OutboxError> {
+        let (id, attempt) = finished(joined);
+        match self.leased.remove(&id) {
+            Some(item) => self.outbox.settle(item, attempt, self.upstream.carries_dsn(), now_ms, round).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn extend(&self, now_ms: u64) {
+        let items: Vec<_> = self.leased.values().cloned().collect();
+        let until = now_ms.saturating_add(self.outbox.patience.lease_ms);
+        if let Err(error) = self.outbox.store.extend_leases(&items, until).await {
+            tracing::warn!(%error, "failed to extend the leases of deliveries that go on");
+        }
+    }
+}
+
 impl Outbox {
-    /// Delivers everything that is due now (epoch milliseconds), and returns when all attempts are settled.
+    /// Delivers what becomes due until told to stop, then finishes what has begun. The bell says that something is due now.
+    ///
+    /// A slow delivery holds up no other, as long as fewer than the concurrency are slow.
+    pub async fn run<U: Upstream>(
+        &self,
+        now_ms: impl Fn() -> u64 + Send + Sync,
+        upstream: &Arc<U>,
+        bell: &Notify,
+        stopping: &CancellationToken,
+    ) {
+        let mut work = Work::new(self, upstream);
+        let mut extend = self.leasing();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = true;
+        loop {
+            let open = !stopping.is_cancelled();
+            if open && due && work.free() > 0 {
+                due = match self.write_unsettled().await {
+                    Ok(()) => work.claim(now_ms()).await,
+                    Err(error) => Err(error),
+                }
+                .unwrap_or_else(|error| {
+                    tracing::error!("failed to {error}");
+                    false
+                });
+            }
+            if !open && work.running.is_empty() {
+                if let Err(error) = self.write_unsettled().await {
+                    tracing::error!("failed to {error}");
+                }
+                return;
+            }
+            tokio::select! {
+                Some(joined) = work.running.join_next_with_id() => {
+                    if let Err(error) = work.settle(joined, now_ms(), &mut Round::default()).await {
+                        tracing::error!("failed to {error}");
+                    }
+                }
+                _ = extend.tick() => work.extend(now_ms()).await,
+                () = bell.notified(), if open => due = true,
+                _ = look.tick(), if open => due = true,
+                () = stopping.cancelled(), if open => {}
+            }
+        }
+    }
+
+    /// Delivers everything that is due at one moment (epoch milliseconds), and returns when all attempts are settled.
     ///
     /// # Errors
     /// When the store cannot be read or written; what was claimed comes again.
     pub async fn run_once<U: Upstream>(&self, now_ms: u64, upstream: &Arc<U>) -> Result<Round, OutboxError> {
         self.write_unsettled().await?;
         let started = Instant::now();
-        let third = Duration::from_millis((self.patience.lease_ms / 3).max(1));
-        let mut extend = interval_at(started + third, third);
-        extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut extend = self.leasing();
         let mut round = Round::default();
-        let mut running: JoinSet<Attempt> = JoinSet::new();
-        let mut leased: HashMap<Id, OutboxItem> = HashMap::new();
+        let mut work = Work::new(self, upstream);
         let mut more = true;
         let mut failure = None;
         loop {
-            let free = self.concurrency.saturating_sub(running.len());
-            if more && free > 0 {
-                let limit = u32::try_from(free).unwrap_or(u32::MAX);
-                match self.store.claim_due(now_ms, self.patience.lease_ms, limit).await {
-                    Ok(items) => {
-                        more = items.len() >= free;
-                        for item in items {
-                            let attempt = attempt(Arc::clone(&self.store), Arc::clone(upstream), item.clone());
-                            leased.insert(running.spawn(attempt).id(), item);
-                        }
-                    }
-                    Err(error) => {
-                        more = false;
-                        failure = Some(error.into());
-                    }
-                }
+            if more && work.free() > 0 {
+                more = work.claim(now_ms).await.unwrap_or_else(|error| {
+                    failure = Some(error);
+                    false
+                });
             }
-            if running.is_empty() {
+            if work.running.is_empty() {
                 return failure.map_or(Ok(round), Err);
             }
             tokio::select! {
-                Some(joined) = running.join_next_with_id() => {
-                    let (id, attempt) = finished(joined);
-                    if let Some(item) = leased.remove(&id)
-                        && let Err(error) = self.settle(item, attempt, upstream.carries_dsn(), now_ms, &mut round).await
-                    {
+                Some(joined) = work.running.join_next_with_id() => {
+                    if let Err(error) = work.settle(joined, now_ms, &mut round).await {
                         more = false;
                         failure = Some(error);
                     }
                 }
                 _ = extend.tick() => {
-                    let items: Vec<_> = leased.values().cloned().collect();
                     let passed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    let until = now_ms.saturating_add(passed).saturating_add(self.patience.lease_ms);
-                    if let Err(error) = self.store.extend_leases(&items, until).await {
-                        tracing::warn!(%error, "failed to extend the leases of deliveries that go on");
-                    }
+                    work.extend(now_ms.saturating_add(passed)).await;
                 }
             }
         }
+    }
+
+    /// Ticks when leases have to be extended.
+    fn leasing(&self) -> Interval {
+        let third = Duration::from_millis((self.patience.lease_ms / 3).max(1));
+        let mut extend = interval_at(Instant::now() + third, third);
+        extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        extend
     }
 
     async fn settle(

@@ -71,9 +71,9 @@ impl Relay {
         Extensions::ours(limits.message_bytes).offered_given(&upstream.unwrap_or_else(unknown))
     }
 
-    /// Is the upstream reachable now?
+    /// Is the upstream reachable now? When all connections are at work, it is.
     pub async fn reachable(&self) -> bool {
-        self.probe().await.is_some()
+        self.slots.available_permits() == 0 || self.probe().await.is_some()
     }
 
     async fn probe(&self) -> Option<Extensions> {

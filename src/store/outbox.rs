@@ -127,7 +127,8 @@ pub(super) async fn insert(
     queueing: &Queueing,
     body: &Body,
 ) -> Result<Option<String>, StoreError> {
-    let new = body.insert(at, &queueing.id).await?;
+    // Without any copy nothing would ever read the body, and nothing would remove it.
+    let new = !queueing.items.is_empty() && body.insert(at, &queueing.id).await?;
     insert_items(at, &queueing.id, &queueing.items).await?;
     if let Some(row) = &queueing.history {
         history::insert(at, row).await?;

@@ -15,7 +15,8 @@ pub fn send(port: u16, from: &str, to: &[String], data: &[u8]) -> Option<u16> {
         .build();
     let to = to.iter().map(|one| one.parse().unwrap()).collect();
     let envelope = Envelope::new(Some(from.parse().unwrap()), to).unwrap();
-    match client.send_raw(&envelope, data) {
+    // The library writes a line end of its own behind the data.
+    match client.send_raw(&envelope, data.strip_suffix(b"\r\n").unwrap_or(data)) {
         Ok(answer) => Some(answer.code().into()),
         Err(error) => error.status().map(Into::into),
     }

@@ -33,7 +33,7 @@ fn stage() -> Stage {
 
 /// The mail of the incident from another person, so that it is another mail and nobody's repetition.
 fn mail(sender: &str) -> Outgoing {
-    let mut mail = incidents::all().into_iter().find(|incident| incident.id == "uji-to").unwrap().mails.remove(0);
+    let mut mail = incidents::uji_to().mails.remove(0);
     assert_eq!(mail.recipients.len(), 421);
     let text = String::from_utf8(mail.data).unwrap();
     assert!(text.contains(&mail.from));
@@ -60,7 +60,7 @@ impl Stage {
         assert!(transactions >= 2, "Postfix splits at 50 recipients: {transactions}");
         assert_eq!(shown.lines().filter(|line| line.starts_with("to          ")).count(), 421);
         let notice = self.sink.wait_for_letter(sender, 1);
-        let link = web::link(&notice, &self.guard.url());
+        let link = web::link(&notice.data, &self.guard.url());
         assert!(link.contains(id.as_str()), "{link}");
         assert!(self.sink.from(sender).is_empty(), "nothing left before the decision");
         (mail, id.clone(), link)

@@ -2,7 +2,6 @@
 //! It refuses to know anything of the form beforehand: fields and choices are those of the page.
 
 use crate::sink::text;
-use sekisho::cli::demo::mailserver::Delivered;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -49,7 +48,7 @@ fn request(method: &str, url: &str, form: &str) -> Page {
 }
 
 /// The link to the page in a notice.
-pub fn link(notice: &Delivered, page: &str) -> String {
+pub fn link(notice: &[u8], page: &str) -> String {
     let text = text(notice);
     let start = text.find(&format!("{page}/held/")).unwrap_or_else(|| panic!("no link in\n{text}"));
     text[start..].split(|char: char| char.is_whitespace() || "<>\"".contains(char)).next().unwrap().to_owned()
