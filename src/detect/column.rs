@@ -263,7 +263,7 @@ pub fn of_heading(heading: &str, buffers: &mut Buffers) -> Option<Column> {
         }
         _ => {}
     }
-    if ends(&text, CODE) {
+    if CODE.contains(&text.as_str()) {
         return Some(Column::Code);
     }
     if ends(&text, OFFICIAL) {

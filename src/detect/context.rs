@@ -153,6 +153,16 @@ impl Scan<'_> {
 fn bounded(text: &str, start: usize, end: usize) -> bool {
     let bytes = text.as_bytes();
     let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+    // `example` in `www.example.jp` is a part of a domain and says nothing about the value beside it.
+    let dot =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'.' | b'@' | b'-'));
+    if letter(start)
+        && letter(end - 1)
+        && (dot(start.checked_sub(1)) || (dot(Some(end)) && letter(end + 1)))
+        && !prefix(&bytes[start..end])
+    {
+        return false;
+    }
     !(letter(start) && start > 0 && letter(start - 1))
         && !(letter(end - 1) && letter(end) && !prefix(&bytes[start..end]))
 }
