@@ -133,3 +133,32 @@ fn four_hundred_addresses_in_to_through_two_mail_servers() {
     assert!(stage.choose(&mail, &link, "cancel").is_empty());
     assert!(stage.guard.show(&id).contains("state       cancelled"));
 }
+
+#[test]
+fn a_late_transaction_follows_the_decision() {
+    let sink = Sink::start();
+    let guard = Guard::start(&Setup::before(sink.port()));
+    for (sender, choice) in [("late@school.example.jp", "bcc"), ("never@school.example.jp", "cancel")] {
+        let mail = mail(sender);
+        let (early, late) = mail.recipients.split_at(200);
+        assert_eq!(send(guard.smtp, sender, early, &mail.data), Some(250));
+        let link = web::link(&sink.wait_for_letter(sender, 1).data, &guard.url());
+        let form = web::form(&web::get(&link)).unwrap();
+        assert_eq!(form.press(&guard.url(), choice).status, 303);
+        sink.wait_for_letter(sender, 2);
+        assert_eq!(send(guard.smtp, sender, late, &mail.data), Some(250));
+        // And what a client sends again that did not hear the answer reaches nobody twice.
+        assert_eq!(send(guard.smtp, sender, early, &mail.data), Some(250));
+        let all = keys(&mail);
+        if choice == "bcc" {
+            wait("everybody", || (sink.reached(sender).len() == all.len()).then_some(()));
+        }
+        std::thread::sleep(Duration::from_millis(1_500));
+        let reached = sink.reached(sender);
+        assert_eq!(reached.len(), if choice == "bcc" { all.len() } else { 0 });
+        assert!(reached.values().all(|count| *count == 1));
+        assert!(sink.from(sender).iter().all(|copy| shown(copy, &all).is_empty()));
+        assert_eq!(sink.letters_to(sender).len(), 2, "nobody is asked again");
+        assert!(guard.held().is_empty());
+    }
+}
