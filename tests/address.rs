@@ -194,5 +194,5 @@ fn a_thousand_recipients_are_compared_in_no_time() {
     let started = Instant::now();
     assert!(domains.iter().all(|domain| lookalike(domain, &known).is_none()));
     // Without optimisation; the release build needs about a microsecond each.
-    assert!(started.elapsed().as_millis() < 1_000, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_millis() < 2_000, "{:?}", started.elapsed());
 }

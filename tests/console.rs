@@ -1,153 +1,21 @@
-//! The pages behind notice links, over real HTTP on loopback, a real desk and a real store in memory.
-//! It refuses to look inside: everything is seen as a browser sees it.
+//! The pages behind notice links, as a browser sees them.
+//! It refuses to look inside: what a page did is read from the store.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall stop")]
 
 #[path = "notice/scene.rs"]
 mod scene;
+#[path = "console/site.rs"]
+mod site;
 
-use scene::{
-    APPROVER, DAY, DEPUTY, HIDDEN, RECEIVED, SENDER, VALUE, delayed, enquete, found, held, id, roster, terms, voice,
-};
+use scene::{APPROVER, DAY, DEPUTY, HIDDEN, RECEIVED, SENDER, VALUE, delayed, enquete, found, held, id, roster, terms};
 use sekisho::address::Address;
-use sekisho::console::{ConsoleState, Preview, router, status_router};
-use sekisho::hold::Desk;
-use sekisho::id::MailId;
-use sekisho::mail::envelope::Recipient;
-use sekisho::notice::{Claim, Language, LinkKey, Purpose, Voice};
-use sekisho::plan::{Change, Copy};
-use sekisho::rules::verdict::{Decider, Outcome, Repair, Tag, Verdict};
-use sekisho::store::{HeldMail, NewHold, State, Store};
+use sekisho::console::{Preview, status_router};
+use sekisho::notice::{Claim, LinkKey, Purpose};
+use sekisho::rules::verdict::{Decider, Outcome, Repair, Verdict};
+use sekisho::store::State;
+use site::{Site, exchange, page, serve};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-const BASE: &str = "https://guard.example.jp";
-
-/// One copy to everybody; how a repair changes copies is tested where it is done.
-fn copies(_: Repair, recipients: &[Recipient], _: &[Address], _: &dyn Fn(&Address) -> bool, _: &[Tag]) -> Vec<Copy> {
-    vec![Copy { recipients: recipients.to_vec(), change: Change::default() }]
-}
-
-struct Site {
-    store: Arc<Store>,
-    voice: Arc<Voice>,
-    now: Arc<AtomicU64>,
-    address: std::net::SocketAddr,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (field, value) = line.split_once(": ")?;
-            field.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-}
-
-async fn serve(router: axum::Router) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
-async fn exchange(address: std::net::SocketAddr, request: String) -> Answer {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
-}
-
-impl Site {
-    async fn new(mails: &[HeldMail], preview: Option<Preview>) -> Self {
-        let store = Arc::new(Store::memory().await.unwrap());
-        for mail in mails {
-            store.hold(new_hold(mail)).await.unwrap();
-        }
-        let internal = |address: &Address| address.as_str().ends_with("@school.example.jp");
-        let desk = Arc::new(Desk::new(Arc::clone(&store), Arc::new(internal), copies));
-        let voice = Arc::new(voice(&[Language::Ja, Language::En]));
-        let now = Arc::new(AtomicU64::new(RECEIVED + 60_000));
-        let (spoken, clock) = (Arc::clone(&voice), Arc::clone(&now));
-        let state = ConsoleState {
-            desk,
-            voice: Arc::new(move || Arc::clone(&spoken)),
-            clock: Arc::new(move || clock.load(Ordering::SeqCst)),
-            acted: Arc::new(|| {}),
-            preview,
-        };
-        Self { store, voice, now, address: serve(router(state)).await }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.get_with(path, "").await
-    }
-
-    async fn get_with(&self, path: &str, fields: &str) -> Answer {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: guard.example.jp\r\nConnection: close\r\n{fields}\r\n");
-        exchange(self.address, request).await
-    }
-
-    async fn post_with(&self, path: &str, body: &str, fields: &str) -> Answer {
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: guard.example.jp\r\nConnection: close\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{fields}\r\n{body}",
-            body.len()
-        );
-        exchange(self.address, request).await
-    }
-
-    /// Presses the button on the page of a token.
-    async fn press(&self, mail: &HeldMail, token: &str, action: &str, comment: &str) -> Answer {
-        let body = format!("t={token}&lang=ja&action={action}&comment={comment}");
-        self.post_with(&format!("/held/{}", mail.id), &body, "Sec-Fetch-Site: same-origin\r\nOrigin: null\r\n").await
-    }
-
-    fn token(&self, mail: &HeldMail, person: &str, purpose: Purpose) -> String {
-        let claim = Claim { mail: mail.id.clone(), person: Address::new(person), purpose, expires_ms: mail.expires_ms };
-        self.voice.key.sign(&claim).reveal().to_owned()
-    }
-
-    async fn state(&self, id: &MailId) -> State {
-        self.store.held(id).await.unwrap().unwrap().state
-    }
-}
-
-fn new_hold(mail: &HeldMail) -> NewHold {
-    NewHold {
-        id: mail.id.clone(),
-        key: mail.key.clone(),
-        client: mail.client.clone(),
-        sender: mail.sender.clone(),
-        parameters: mail.parameters.clone(),
-        recipients: mail.recipients.clone(),
-        facts: mail.facts.clone(),
-        findings: mail.findings.clone(),
-        verdict: mail.verdict.clone(),
-        body: bytes::Bytes::from_static(b"Subject: x\r\n\r\nx\r\n"),
-        now: Vec::new(),
-        now_ms: mail.created_ms,
-        expires_ms: mail.expires_ms,
-        settle_ms: 0,
-        history: None,
-        audit: Vec::new(),
-    }
-}
-
-fn page(mail: &HeldMail, token: &str) -> String {
-    format!("/held/{}?t={token}", mail.id)
-}
 
 #[tokio::test]
 async fn the_sender_sees_his_mail_and_releases_it_once() {
@@ -392,7 +260,7 @@ async fn forms_from_elsewhere_or_without_sense_change_nothing() {
     // A way of sending that the rules do not offer.
     assert_eq!(site.press(&mail, &token, "as_is", "").await.status, 403);
     assert_eq!(site.state(&mail.id).await, State::Held);
-    let own = site.post_with(&path, &good, &format!("Origin: {BASE}\r\n")).await;
+    let own = site.post_with(&path, &good, "Origin: https://guard.example.jp\r\n").await;
     assert_eq!(own.status, 303);
 }
 

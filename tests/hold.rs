@@ -6,12 +6,12 @@ mod keeping;
 
 use bytes::Bytes;
 use keeping::{
-    HOUR, MINUTE, NOW, copies, events, hold, id, is_internal, key, new_hold, new_queued, recipients, terms, verdict,
+    HOUR, MINUTE, NOW, events, hold, id, is_internal, key, new_hold, new_queued, recipients, terms, verdict,
 };
 use sekisho::address::Address;
 use sekisho::hold::{ActError, Action, Denial, Desk, Outcome, Ticked};
 use sekisho::id::MailId;
-use sekisho::plan::{Copy, Visible};
+use sekisho::plan::Visible;
 use sekisho::rules::verdict::{Decider, HoldTerms, OnExpiry, Repair, Rewriting};
 use sekisho::store::{Actor, Event, Held, HeldFilter, NoticeKind, OutboxItem, State, Store};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 async fn desk() -> (Arc<Store>, Desk) {
     let store = Arc::new(Store::memory().await.unwrap());
-    let desk = Desk::new(Arc::clone(&store), Arc::new(is_internal), copies);
+    let desk = Desk::new(Arc::clone(&store), Arc::new(is_internal));
     (store, desk)
 }
 
@@ -194,21 +194,6 @@ async fn rewritings_apply_however_the_mail_leaves() {
         assert_eq!(hides, made != Repair::AsIs);
         assert_eq!(items.len(), if made == Repair::Individual { 3 } else { 1 });
     }
-}
-
-#[tokio::test]
-async fn a_plan_that_leaves_somebody_out_is_not_carried_out() {
-    let store = Arc::new(Store::memory().await.unwrap());
-    let desk = Desk::new(Arc::clone(&store), Arc::new(is_internal), |repair, recipients, visible, inside, tags| {
-        let mut all: Vec<Copy> = copies(repair, recipients, visible, inside, tags);
-        all.pop();
-        all
-    });
-    let mail = hold(&store, new_hold(1, verdict(terms(Decider::Sender)))).await;
-    let result = desk.act(&mail, sender(), Action::Release(Repair::Individual), NOW).await;
-    assert!(matches!(result, Err(ActError::Unreachable)));
-    assert_eq!(desk.view(&mail).await.unwrap().state, State::Held);
-    assert!(outbox(&store).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 /// The top-level modules by layer; within layer 2 a module may import those before it, in the others the column says who.
 const LAYERS: [&[&str]; 6] = [
-    &["address", "id", "limits"],
+    &["address", "id", "limits", "network"],
     &["smtp", "mail", "config"],
     &["extract", "detect", "facts", "inspect", "rules", "plan"],
     &["store", "hold", "outbox", "notice"],
@@ -171,20 +171,22 @@ fn broken(path: &str, source: &str) -> Vec<String> {
             say(format!("{module} (layer {layer}) may not import crate::{to}::{below}"));
         }
     }
+    // What a file's own tests do is not shipped: they may read a fixture or ask a second parser.
+    let shipped = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     for (highest, pattern, why) in BANNED.iter() {
         if layer <= *highest {
-            for found in pattern.find_iter(&code) {
+            for found in pattern.find_iter(shipped) {
                 say(format!("layer {layer} names `{}`: {why}", found.as_str()));
             }
         }
     }
     if layer == 2 {
-        for found in FILES.find_iter(&code) {
+        for found in FILES.find_iter(shipped) {
             say(format!("layer 2 names `{}`: judgement opens nothing", found.as_str()));
         }
     }
     for (name, home) in OWNED_CRATES {
-        if code.contains(name) && !path.starts_with(home) {
+        if shipped.contains(name) && !path.starts_with(home) {
             say(format!("names `{name}`, which belongs to {home}"));
         }
     }
@@ -290,6 +292,10 @@ fn a_file_that_keeps_them_is_left_alone() {
         ),
         ("src/plan/mod.rs", "use crate::rules::verdict::Tag;\nuse super::rules;"),
         ("src/store/mod.rs", "use crate::hold::State;\nlet rows = sqlx::query(text);"),
+        (
+            "src/plan/mod.rs",
+            "fn f() {}\n#[cfg(test)]\nmod tests { fn g() { std::fs::read(path); mail_parser::parse(mail) } }",
+        ),
         ("src/mail/message.rs", "use mail_parser::MessageParser;\nmod tests { use super::*; }"),
         ("src/config/file.rs", "let text = std::fs::read_to_string(path);"),
         ("src/pipeline.rs", "use crate::{relay::Upstream, store::Store};\nlet now = std::time::Instant::now();"),

@@ -18,7 +18,6 @@ use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
 use crate::pipeline::{Metrics, Parts, Pipeline};
-use crate::plan;
 use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
@@ -134,7 +133,7 @@ impl App {
             let rules = Arc::clone(&rules);
             Arc::new(move |address: &Address| rules.load().is_internal(address))
         };
-        let desk = Arc::new(Desk::new(Arc::clone(&store), internal, plan::copies));
+        let desk = Arc::new(Desk::new(Arc::clone(&store), internal));
         let author = Author::new("sekisho", config.notice.from.as_str())
             .map_err(|_| StartError::Author(config.notice.from.clone()))?;
         let key = LinkKey::new(&store.derived_key("notice links"));
@@ -181,7 +180,6 @@ impl App {
                 Arc::clone(&store),
                 reporter,
                 Patience::starting(config.retry_ms),
-                plan::render,
                 config.upstream.connections,
             ),
             desk: Arc::clone(&desk),

@@ -7,7 +7,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::hold::{Action, Desk, Outcome};
 use crate::id::MailId;
-use crate::plan;
 use crate::reload;
 use crate::rules::verdict::Repair;
 use crate::store::{Actor, AuditFilter, HeldFilter, HeldMail, Options, Role, State, Store};
@@ -186,7 +185,7 @@ async fn decide(
 ) -> Result<String, String> {
     let id = MailId::parse(id).map_err(|error| error.to_string())?;
     let rules = reload::load(config.rules.as_deref(), &config.limits).map_err(|error| error.to_string())?;
-    let desk = Desk::new(Arc::clone(store), Arc::new(move |address| rules.is_internal(address)), plan::copies);
+    let desk = Desk::new(Arc::clone(store), Arc::new(move |address| rules.is_internal(address)));
     let who = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "root".to_owned());
     let outcome = desk.act(&id, Actor::Admin(who), action, clock.now_ms()).await.map_err(|error| error.to_string())?;
     Ok(match outcome {

@@ -57,12 +57,14 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Command::Check { folder } => compiled(folder.as_deref()).map_or(WRONG, |set| check(&set)),
         Command::Test { folder, junit } => compiled(folder.as_deref()).map_or(WRONG, |set| test(&set, *junit)),
         Command::Schema => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&serde_json::Value::Null).unwrap_or_default()));
+            print(&format!("{}\n", serde_json::to_string_pretty(&rules::schema()).unwrap_or_default()));
             OK
         }
         Command::Reference { lang } => {
-            let _ = lang;
-            print("");
+            print(&rules::reference(match lang {
+                Lang::En => rules::Language::English,
+                Lang::Ja => rules::Language::Japanese,
+            }));
             OK
         }
     }

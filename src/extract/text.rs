@@ -5,7 +5,7 @@ use super::kind::Kind;
 use super::{Extracted, PartInput, Role, Why};
 use super::{card, csv, embedded, entity};
 use crate::limits::Budget;
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -14,40 +14,7 @@ const SAMPLE: usize = 64 * 1024;
 
 /// One or two readings of these bytes, the better one first.
 pub fn decode(bytes: &[u8], declared: Option<&str>) -> Vec<String> {
-    if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
-        return vec![encoding.decode_without_bom_handling(&bytes[bom..]).0.into_owned()];
-    }
-    if let Some(encoding) = utf16(bytes) {
-        return vec![encoding.decode_without_bom_handling(bytes).0.into_owned()];
-    }
-    let strict = |encoding: &'static Encoding| {
-        encoding.decode_without_bom_handling_and_without_replacement(bytes).map(Cow::into_owned)
-    };
-    let escapes = memchr(0x1B, bytes).is_some_and(|at| matches!(bytes.get(at + 1), Some(b'$' | b'(')));
-    if escapes && let Some(text) = strict(ISO_2022_JP) {
-        return vec![text];
-    }
-    let declared = declared.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
-    let mut texts = Vec::new();
-    if let Some(text) = strict(UTF_8) {
-        texts.push(text);
-        if declared.is_none_or(|encoding| encoding == UTF_8) || bytes.is_ascii() {
-            return texts;
-        }
-    }
-    if let Some(encoding) = declared.filter(|encoding| *encoding != UTF_8)
-        && let Some(text) = strict(encoding)
-    {
-        texts.push(text);
-    }
-    if texts.len() < 2 && (texts.is_empty() || declared.is_some()) && std::str::from_utf8(bytes).is_err() {
-        let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
-        detector.feed(&bytes[..bytes.len().min(1024 * 1024)], true);
-        let guessed = detector.guess(Some(b"jp"), chardetng::Utf8Detection::Allow);
-        texts.push(guessed.decode_without_bom_handling(bytes).0.into_owned());
-    }
-    texts.dedup();
-    texts
+    crate::mail::charset::decode(bytes, declared).texts
 }
 
 /// The readings without a copy where the bytes are plainly UTF-8.

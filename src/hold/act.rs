@@ -5,7 +5,7 @@ use super::permission::{Allowed, check, effective, overdue};
 use super::{ActError, Action, Desk, Outcome};
 use crate::address::Address;
 use crate::id::MailId;
-use crate::plan::Copy;
+use crate::plan::{self, Copy};
 use crate::rules::verdict::Repair;
 use crate::store::{Actor, Decision, Event, HeldMail, NewAudit, NewNotice, NoticeKind, Record, State, Transition};
 use std::collections::HashSet;
@@ -105,7 +105,7 @@ impl Desk {
 
     fn copies(&self, mail: &HeldMail, repair: Repair) -> Result<Vec<Copy>, ActError> {
         let is_internal = self.is_internal.as_ref();
-        let copies = (self.copies)(repair, &mail.recipients, &mail.facts.visible, &is_internal, &mail.verdict.tags);
+        let copies = plan::released(&mail.verdict, repair, &mail.recipients, &mail.facts.visible, &is_internal);
         let reached: HashSet<&Address> =
             copies.iter().flat_map(|copy| &copy.recipients).map(|recipient| &recipient.address).collect();
         if mail.recipients.iter().all(|recipient| reached.contains(&recipient.address)) {

@@ -10,23 +10,17 @@ pub use permission::{Denial, choices, effective};
 
 use crate::address::Address;
 use crate::id::MailId;
-use crate::mail::envelope::Recipient;
-use crate::plan::Copy;
-use crate::rules::verdict::{Repair, Tag};
+use crate::rules::verdict::Repair;
 use crate::store::{Actor, HeldFilter, HeldMail, State, Store, StoreError};
 use std::sync::Arc;
 
 /// Who is inside the organisation; asked anew each time, since the rules may be reloaded.
 pub type IsInternal = Arc<dyn Fn(&Address) -> bool + Send + Sync>;
 
-/// Builds the copies of a repaired mail, as `plan::copies` does: repair, recipients, visible addresses, who is inside, tags.
-pub type Copies = fn(Repair, &[Recipient], &[Address], &dyn Fn(&Address) -> bool, &[Tag]) -> Vec<Copy>;
-
 /// The one door: every decision on a held mail passes here, whoever makes it.
 pub struct Desk {
     store: Arc<Store>,
     is_internal: IsInternal,
-    copies: Copies,
 }
 
 /// What somebody wants done.
@@ -88,8 +82,8 @@ pub enum ActError {
 impl Desk {
     /// A desk over a store.
     #[must_use]
-    pub fn new(store: Arc<Store>, is_internal: IsInternal, copies: Copies) -> Self {
-        Self { store, is_internal, copies }
+    pub fn new(store: Arc<Store>, is_internal: IsInternal) -> Self {
+        Self { store, is_internal }
     }
 
     /// One held mail, in whatever state.

@@ -2,6 +2,7 @@
 //! It refuses to guess silently: where two decodings differ, both are given.
 
 use super::iso2022jp;
+use super::utf::{utf7, utf32};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{EUC_JP, Encoding, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -87,6 +88,9 @@ const ALIASES: &[(&str, Charset)] = &[
 
 /// Finds the charset of a label: aliases of ours first, then the WHATWG table.
 fn charset(label: &str) -> Option<Charset> {
+    if label.eq_ignore_ascii_case("utf-8") {
+        return Some(Charset::Known(UTF_8));
+    }
     let squeezed: String = label
         .chars()
         .filter(|char| !matches!(char, ' ' | '\t' | '"' | '\'' | '-' | '_' | '.'))
@@ -297,61 +301,6 @@ fn detect(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
     detector.guess(Some(b"jp"), Utf8Detection::Deny)
-}
-
-/// UTF-7 (RFC 2152), lenient: what does not decode stays as it is.
-fn utf7(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        if first != b'+' {
-            out.push(char::from(first));
-            continue;
-        }
-        if let [b'-', tail @ ..] = rest {
-            out.push('+');
-            rest = tail;
-            continue;
-        }
-        let mut bits = 0_u32;
-        let mut count = 0_u32;
-        let mut units = Vec::new();
-        while let Some((&byte, tail)) = rest.split_first() {
-            let Some(value) = super::transfer::base64_value(byte) else { break };
-            rest = tail;
-            bits = (bits << 6) | u32::from(value);
-            count += 6;
-            if count >= 16 {
-                count -= 16;
-                units.push(u16::try_from((bits >> count) & 0xFFFF).unwrap_or_default());
-                bits &= (1 << count) - 1;
-            }
-        }
-        if let [b'-', tail @ ..] = rest {
-            rest = tail;
-        }
-        out.push_str(&String::from_utf16_lossy(&units));
-    }
-    out
-}
-
-/// UTF-32 in one byte order.
-fn utf32(bytes: &[u8], little: bool) -> (String, bool) {
-    let mut whole = bytes.len().is_multiple_of(4);
-    let text = bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|unit| {
-            let code = if little { u32::from_le_bytes(*unit) } else { u32::from_be_bytes(*unit) };
-            char::from_u32(code).unwrap_or_else(|| {
-                whole = false;
-                char::REPLACEMENT_CHARACTER
-            })
-        })
-        .collect();
-    (text, whole)
 }
 
 /// A charset that start-up found not to decode.

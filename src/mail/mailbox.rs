@@ -83,9 +83,18 @@ impl Reader<'_> {
                     self.at += 1;
                 }
                 _ => {
-                    self.mark(self.at, self.at + 1);
-                    self.entry.free.push(byte);
-                    self.at += 1;
+                    // This byte, and those behind it that have no meaning of their own.
+                    let rest = &self.value[self.at + 1..];
+                    let plain = rest
+                        .iter()
+                        .take_while(|byte| {
+                            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@' | b'=' | b'?')
+                        })
+                        .count();
+                    let end = self.at + 1 + plain;
+                    self.mark(self.at, end);
+                    self.entry.free.extend_from_slice(&self.value[self.at..end]);
+                    self.at = end;
                 }
             }
         }
@@ -157,11 +166,19 @@ impl Reader<'_> {
                 // A comma stands in a route (`<@a,@b:c@d>`, RFC 5322 4.4); elsewhere the bracket was never closed.
                 Some(b',') if !spec.starts_with(b"@") => break false,
                 Some(b'<') | None => break false,
-                Some(byte) => {
-                    if !byte.is_ascii_whitespace() {
-                        spec.push(*byte);
-                    }
-                    at += 1;
+                Some(byte) if byte.is_ascii_whitespace() => at += 1,
+                Some(_) => {
+                    let rest = &self.value[at + 1..];
+                    let end = at
+                        + 1
+                        + rest
+                            .iter()
+                            .take_while(|byte| {
+                                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@')
+                            })
+                            .count();
+                    spec.extend_from_slice(&self.value[at..end]);
+                    at = end;
                 }
             }
         };

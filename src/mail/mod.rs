@@ -12,3 +12,4 @@ mod mime;
 pub mod parameter;
 pub mod recipients;
 pub mod transfer;
+mod utf;

@@ -44,7 +44,7 @@ pub fn read(raw: &[u8]) -> Visible {
     let header = Header::scan(raw);
     let mut visible = Distinct::default();
     let mut blind = Distinct::default();
-    let mut proper = HashSet::new();
+    let mut proper: Vec<Address> = Vec::new();
     let mut unclear = None;
     for field in header.fields() {
         let shown = VISIBLE_FIELDS.contains(&field.name.as_str());
@@ -58,7 +58,7 @@ pub fn read(raw: &[u8]) -> Visible {
             }
             // The library does not read Apparently-To, so there is nothing to compare.
             if field.name != "apparently-to" {
-                proper.extend(found.proper.iter().map(|address| address.key().to_owned()));
+                proper.extend(found.proper.iter().cloned());
             }
         }
         let list = if shown { &mut visible } else { &mut blind };
@@ -71,7 +71,7 @@ pub fn read(raw: &[u8]) -> Visible {
     let library_keys: HashSet<&str> = library.iter().map(Address::key).collect();
     let differs = reading.is_none()
         || library.iter().any(|address| !visible.seen.contains(address.key()))
-        || proper.iter().any(|key| !library_keys.contains(key.as_str()));
+        || proper.iter().any(|address| !library_keys.contains(address.key()));
     if differs {
         unclear.get_or_insert_with(|| "two readers of the recipient fields see different addresses".to_owned());
         for address in library {
@@ -142,19 +142,18 @@ pub fn mentioned(entry: &mailbox::Entry) -> Vec<Address> {
     if !encoded && !entry.words.contains(&b'@') {
         return Vec::new();
     }
-    let own: Vec<Address> =
-        entry.addresses.iter().map(|address| Address::new(&String::from_utf8_lossy(address))).collect();
-    let mut found = runs(&String::from_utf8_lossy(&entry.words));
+    let mut found = if entry.words.contains(&b'@') { runs(&String::from_utf8_lossy(&entry.words)) } else { Vec::new() };
     if encoded {
         found.extend(encoded_word::readings(&entry.words).iter().flat_map(|text| runs(text)));
     }
+    if found.is_empty() {
+        return found;
+    }
+    let own: Vec<Address> =
+        entry.addresses.iter().map(|address| Address::new(&String::from_utf8_lossy(address))).collect();
+    let belongs = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '_' | '+' | '&');
     found.retain(|address| {
-        !own.iter().any(|own| {
-            address
-                .key()
-                .strip_suffix(own.key())
-                .is_some_and(|before| !before.ends_with(|char: char| char.is_ascii_alphanumeric()))
-        })
+        !own.iter().any(|own| address.key().strip_suffix(own.key()).is_some_and(|before| !before.ends_with(belongs)))
     });
     found
 }

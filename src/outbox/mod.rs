@@ -13,7 +13,6 @@ pub use run::Round;
 
 use crate::address::Address;
 use crate::mail::envelope::{MailParameters, Recipient};
-use crate::plan::Change;
 use crate::smtp::sender::Fate;
 use crate::store::{Settlement, Store, StoreError};
 use bytes::Bytes;
@@ -39,15 +38,11 @@ pub trait Upstream: Send + Sync + 'static {
     }
 }
 
-/// Writes a copy: the pieces of the mail with the change made, as `plan::render` does.
-pub type Render = fn(&Bytes, &Change) -> Vec<Bytes>;
-
 /// The outbox at work.
 pub struct Outbox {
     store: Arc<Store>,
     reporter: Reporter,
     patience: Patience,
-    render: Render,
     /// Deliveries at the same time.
     concurrency: usize,
     /// Results that could not be written yet; their items are not delivered again before they are.
@@ -57,8 +52,8 @@ pub struct Outbox {
 impl Outbox {
     /// An outbox over a store, with at least one delivery at a time.
     #[must_use]
-    pub fn new(store: Arc<Store>, reporter: Reporter, patience: Patience, render: Render, concurrency: usize) -> Self {
-        Self { store, reporter, patience, render, concurrency: concurrency.max(1), unsettled: Mutex::default() }
+    pub fn new(store: Arc<Store>, reporter: Reporter, patience: Patience, concurrency: usize) -> Self {
+        Self { store, reporter, patience, concurrency: concurrency.max(1), unsettled: Mutex::default() }
     }
 }
 

@@ -3,10 +3,10 @@
 
 use super::report::{Letter, Report, report};
 use super::settle::{Sorted, deferred, sort};
-use super::{Outbox, OutboxError, Render, Upstream};
+use super::{Outbox, OutboxError, Upstream};
 use crate::id::MailId;
 use crate::mail::envelope::{MailParameters, Recipient};
-use crate::plan::{Change, Copy};
+use crate::plan::{self, Change, Copy};
 use crate::rules::verdict::Outcome;
 use crate::smtp::sender::Fate;
 use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store};
@@ -60,7 +60,7 @@ impl<'a, U: Upstream> Work<'a, U> {
         let more = items.len() >= free;
         for item in items {
             let (store, upstream) = (Arc::clone(&self.outbox.store), Arc::clone(self.upstream));
-            let attempt = attempt(store, upstream, self.outbox.render, item.clone());
+            let attempt = attempt(store, upstream, item.clone());
             self.leased.insert(self.running.spawn(attempt).id(), item);
         }
         Ok(more)
@@ -295,10 +295,10 @@ fn audit(item: &OutboxItem, sorted: &Sorted, reported: bool, now_ms: u64) -> Vec
 }
 
 /// One attempt: a body that cannot be read defers everybody, and is told when the mail's time is over.
-async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, render: Render, item: OutboxItem) -> Attempt {
+async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxItem) -> Attempt {
     let problem = match store.body(&item.mail).await {
         Ok(Some(body)) => {
-            let data = render(&body, &item.change);
+            let data = plan::render(&body, &item.change);
             let size = data.iter().map(|piece| piece.len() as u64).sum();
             let parameters = MailParameters { size: Some(size), ..item.parameters };
             let fates = upstream.deliver(item.sender.as_ref(), &parameters, &item.recipients, data.clone()).await;

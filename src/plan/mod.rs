@@ -84,6 +84,9 @@ pub fn decide(
         Outcome::Bcc | Outcome::Individual if facts.recipients_unclear.is_some() => {
             Plan::Hold { terms: unclear_terms(), held: recipients.to_vec(), now: Vec::new() }
         }
+        Outcome::Bcc | Outcome::Individual if verdict.delay_ms.is_some() => {
+            hold(verdict, Decider::Nobody, recipients, facts, is_internal)
+        }
         Outcome::Pass | Outcome::Log | Outcome::Tag | Outcome::Notify | Outcome::Bcc | Outcome::Individual => {
             let rewriting = verdict.rewrite.or(match verdict.outcome {
                 Outcome::Bcc => Some(Rewriting::Bcc),

@@ -7,10 +7,8 @@ use sekisho::address::Address;
 use sekisho::facts::Facts;
 use sekisho::id::MailId;
 use sekisho::mail::envelope::{Client, MailParameters, Recipient};
-use sekisho::plan::{Change, Copy, Visible};
-use sekisho::rules::verdict::{
-    Bilingual, Decider, Escalation, HoldTerms, Match, OnExpiry, Outcome, Repair, Tag, Verdict,
-};
+use sekisho::plan::{Change, Copy};
+use sekisho::rules::verdict::{Bilingual, Decider, Escalation, HoldTerms, Match, OnExpiry, Outcome, Repair, Verdict};
 use sekisho::store::{AuditFilter, Event, Held, MailKey, NewAudit, NewHold, NewQueued, Store};
 
 /// The moment at which every test begins.
@@ -121,37 +119,6 @@ pub async fn hold(store: &Store, new: NewHold) -> MailId {
 
 pub fn is_internal(address: &Address) -> bool {
     address.domain().is_some_and(|domain| domain.as_str() == "city.example.jp")
-}
-
-/// What the plan does, in its simplest form.
-pub fn copies(
-    repair: Repair,
-    recipients: &[Recipient],
-    visible: &[Address],
-    is_internal: &dyn Fn(&Address) -> bool,
-    tags: &[Tag],
-) -> Vec<Copy> {
-    let copy =
-        |recipients: Vec<Recipient>, visible| Copy { recipients, change: Change { visible, tags: tags.to_vec() } };
-    let outside: Vec<Address> = visible.iter().filter(|address| !is_internal(address)).cloned().collect();
-    let (inner, outer): (Vec<_>, Vec<_>) =
-        recipients.iter().cloned().partition(|recipient| is_internal(&recipient.address));
-    match repair {
-        Repair::AsIs => vec![copy(recipients.to_vec(), Visible::Keep)],
-        Repair::Bcc => vec![copy(recipients.to_vec(), Visible::Remove(outside))],
-        Repair::Individual => {
-            let own = outer.into_iter().map(|recipient| {
-                let only = Visible::Only(recipient.address.clone());
-                copy(vec![recipient], only)
-            });
-            let mut all: Vec<_> = own.collect();
-            if !inner.is_empty() {
-                all.push(copy(inner, Visible::Remove(outside)));
-            }
-            all
-        }
-        Repair::Cancel => Vec::new(),
-    }
 }
 
 /// The events of a mail in their order.

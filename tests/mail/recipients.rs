@@ -75,7 +75,7 @@ fn four_hundred_addresses_are_read_in_no_time() {
     let took = started.elapsed();
     assert_eq!((read.addresses.len(), read.unclear), (421, None));
     // Without optimisation and on a loaded machine; the release build needs well under a millisecond.
-    assert!(took.as_millis() < 100, "{took:?}");
+    assert!(took.as_millis() < 1_000, "{took:?}");
 }
 
 #[test]

@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 use sekisho::address::Address;
 use sekisho::mail::envelope::{MailParameters, Recipient};
 use sekisho::outbox::{Outbox, Patience, Reporter, Upstream};
-use sekisho::plan::{Change, Visible};
 use sekisho::smtp::reply::Reply;
 use sekisho::smtp::sender::Fate;
 use sekisho::store::Store;
@@ -108,16 +107,6 @@ pub fn deferred() -> Fate {
     Fate::Deferred(reply(451, "4.3.0 try later"))
 }
 
-/// What `plan::render` does, in its simplest form: the change is written in front.
-pub fn render(raw: &Bytes, change: &Change) -> Vec<Bytes> {
-    let mark = match &change.visible {
-        Visible::Keep => "",
-        Visible::Remove(_) => "X-Copy: bcc\r\n",
-        Visible::Only(_) => "X-Copy: individual\r\n",
-    };
-    vec![Bytes::from(mark), raw.clone()]
-}
-
 pub fn reporter() -> Reporter {
     Reporter {
         hostname: "guard.city.example.jp".to_owned(),
@@ -128,6 +117,6 @@ pub fn reporter() -> Reporter {
 
 pub async fn outbox() -> (Arc<Store>, Outbox, Arc<Server>) {
     let store = Arc::new(Store::memory().await.unwrap());
-    let outbox = Outbox::new(Arc::clone(&store), reporter(), Patience::default(), render, 4);
+    let outbox = Outbox::new(Arc::clone(&store), reporter(), Patience::default(), 4);
     (store, outbox, Arc::new(Server::default()))
 }

@@ -161,7 +161,7 @@ fn gmai() -> Incident {
         .take(4)
         .map(|person: Person| person.email().split('@').next().unwrap_or_default().to_owned())
         .collect();
-    let mails: Vec<Outgoing> = ["gmai.com", "yaho.co.jp", "docomo.co.jp", "partnr.example.com"]
+    let mails: Vec<Outgoing> = ["gmai.com", "yaho.co.jp", "docomo.co.jp", "gmial.com"]
         .iter()
         .zip(&locals)
         .map(|(domain, local)| {

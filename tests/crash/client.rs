@@ -1,0 +1,246 @@
+//! A client that knows every reply: sends mails one after the other, and notes for each attempt how far it came.
+//! It refuses to guess: a reply that cannot be understood, or a connection that breaks while the guard lives, ends the test.
+
+use crate::dice::Dice;
+use crate::guard::life_in;
+use crate::mails::{Mail, sender};
+use crate::signals::{Gate, Open, Step, Steps};
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// What the last reply was about when the connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// No mail was begun on this connection.
+    BeforeMail,
+    /// MAIL was answered, DATA was not.
+    Envelope,
+    /// 354 came, the final dot was not written.
+    Data,
+    /// The final dot was written, its answer did not come.
+    Waiting,
+    /// A mail was answered, and of the next one nothing.
+    Answered,
+}
+
+/// One attempt at one transaction.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub phase: Phase,
+    /// Code and text, when the mail (or its envelope) was answered.
+    pub reply: Option<(u16, String)>,
+}
+
+impl Attempt {
+    /// May the guard have taken the mail?
+    pub fn may_count(&self) -> bool {
+        match &self.reply {
+            Some((code, _)) => *code == 250,
+            None => self.phase == Phase::Waiting,
+        }
+    }
+}
+
+/// A mail and what came of each of its transactions.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub mail: Arc<Mail>,
+    pub attempts: Vec<Vec<Attempt>>,
+}
+
+/// What a client brings home.
+#[derive(Default)]
+pub struct Log {
+    pub sent: Vec<Sent>,
+    /// Connections that broke, with the phase in which and when.
+    pub broken: Vec<(u64, Phase, Instant)>,
+}
+
+/// What all clients share.
+pub struct World {
+    pub at: SocketAddr,
+    pub gate: Gate,
+    pub steps: Arc<Steps>,
+    pub numbers: AtomicU64,
+}
+
+struct Session {
+    life: u64,
+    /// What the last reply was about.
+    phase: Phase,
+    stream: TcpStream,
+    input: BufReader<TcpStream>,
+}
+
+impl Session {
+    fn open(at: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(at)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let input = BufReader::new(stream.try_clone()?);
+        let mut session = Self { life: 0, phase: Phase::BeforeMail, stream, input };
+        let (code, text) = session.reply()?;
+        if code == 421 {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        session.life = text.split(' ').next().and_then(life_in).expect("the greeting tells the life");
+        match session.command("EHLO client.example.jp\r\n")?.0 {
+            250 => Ok(session),
+            421 => Err(io::ErrorKind::ConnectionAborted.into()),
+            code => panic!("{code} to EHLO"),
+        }
+    }
+
+    /// The last line of the next reply.
+    fn reply(&mut self) -> io::Result<(u16, String)> {
+        loop {
+            let mut line = String::new();
+            match self.input.read_line(&mut line) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) if !line.ends_with("\r\n") => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    panic!("no reply within a minute in life {}", self.life)
+                }
+                Err(error) => return Err(error),
+            }
+            if line.as_bytes().get(3) != Some(&b'-') {
+                let code = line.get(..3).and_then(|code| code.parse().ok()).expect("a reply");
+                return Ok((code, line[3..].trim().to_owned()));
+            }
+        }
+    }
+
+    fn command(&mut self, text: &str) -> io::Result<(u16, String)> {
+        self.stream.write_all(text.as_bytes())?;
+        self.reply()
+    }
+
+    /// One transaction; the phase tells how far it came, also when the connection breaks.
+    fn send(&mut self, mail: &Mail, transaction: usize, pipelined: bool, steps: &Steps) -> io::Result<(u16, String)> {
+        let mut commands = vec![format!("MAIL FROM:<{}>\r\n", sender(mail.number))];
+        commands.extend(mail.transactions[transaction].iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
+        if pipelined {
+            let all = commands.concat() + "DATA\r\n";
+            self.stream.write_all(all.as_bytes())?;
+        }
+        for command in &commands {
+            let reply = if pipelined { self.reply()? } else { self.command(command)? };
+            if reply.0 == 421 {
+                return Ok(reply);
+            }
+            self.phase = Phase::Envelope;
+            assert_eq!(reply.0, 250, "{command}{}", reply.1);
+        }
+        let reply = if pipelined { self.reply()? } else { self.command("DATA\r\n")? };
+        if reply.0 == 421 {
+            return Ok(reply);
+        }
+        assert_eq!(reply.0, 354, "{}", reply.1);
+        self.phase = Phase::Data;
+        let wire = mail.stuffed();
+        let (text, dot) = wire.split_at(wire.len() - 3);
+        self.stream.write_all(text)?;
+        // From here on the guard may have it, even if this very call fails.
+        self.phase = Phase::Waiting;
+        self.stream.write_all(dot)?;
+        steps.happened(Step::ClientDot);
+        let reply = self.reply()?;
+        self.phase = Phase::Answered;
+        steps.happened(Step::Answered);
+        Ok(reply)
+    }
+}
+
+/// How often a mail is tried that is answered with 4xx.
+const TRIES: usize = 60;
+
+/// Sends mails until the last life, then finishes what was begun. `held` hears the ids of mails that are kept for a decision.
+pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
+    let mut log = Log::default();
+    let mut session: Option<Session> = None;
+    let mut life = 0;
+    let mut last = false;
+    // Place in the log, and transaction.
+    let mut again: VecDeque<(usize, usize)> = VecDeque::new();
+    loop {
+        let Some(open) = &mut session else {
+            if last && again.is_empty() {
+                return log;
+            }
+            let (next, is_last) = match world.gate.after(life) {
+                Open::Life(next) => (next, false),
+                Open::Last(next) => (next, true),
+            };
+            last = is_last;
+            match Session::open(world.at) {
+                Ok(opened) => {
+                    life = opened.life;
+                    session = Some(opened);
+                }
+                Err(_) => {
+                    life = next;
+                    log.broken.push((life, Phase::BeforeMail, Instant::now()));
+                }
+            }
+            continue;
+        };
+        let (place, transaction) = match again.pop_front() {
+            Some(job) => job,
+            None if last => {
+                drop(open.command("QUIT\r\n"));
+                return log;
+            }
+            None => {
+                let mail = Mail::random(world.numbers.fetch_add(1, Ordering::Relaxed), &mut dice);
+                for transaction in 1..mail.transactions.len() {
+                    again.push_front((log.sent.len(), transaction));
+                }
+                log.sent.push(Sent { attempts: vec![Vec::new(); mail.transactions.len()], mail });
+                (log.sent.len() - 1, 0)
+            }
+        };
+        let mail = Arc::clone(&log.sent[place].mail);
+        let outcome = open.send(&mail, transaction, dice.percent(50), &world.steps);
+        let phase = open.phase;
+        let broke = outcome.is_err();
+        let at = Instant::now();
+        let attempt = Attempt { phase, reply: outcome.ok() };
+        let attempts = &mut log.sent[place].attempts[transaction];
+        attempts.push(attempt.clone());
+        let unanswered = attempts.iter().filter(|attempt| attempt.reply.is_none() && attempt.may_count()).count();
+        let retry = match &attempt.reply {
+            // Once, when the dot was sent; what never came so far was not tried.
+            None => unanswered < 2,
+            Some((code, _)) => (400..500).contains(code),
+        };
+        assert!(attempts.len() < TRIES, "mail {} is never answered: {attempts:?}", mail.number);
+        if retry {
+            again.push_back((place, transaction));
+        }
+        match &attempt.reply {
+            Some((250, text)) => {
+                if let Some((_, id)) = text.split_once("kept for a decision as ") {
+                    drop(held.send(id.to_owned()));
+                }
+                if dice.percent(15) {
+                    drop(open.command("QUIT\r\n"));
+                    // The same life may be used again.
+                    session = None;
+                    life -= 1;
+                }
+            }
+            Some((421, _)) => session = None,
+            Some(_) => {}
+            None => session = None,
+        }
+        if broke {
+            log.broken.push((life, phase, at));
+        }
+    }
+}

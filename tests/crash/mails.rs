@@ -1,0 +1,158 @@
+//! The mails that clients send: one kind for each way a mail can take through the guard.
+//! It refuses to make two alike: number, sender and Message-ID are each mail's own, so every trace of it can be told.
+
+use crate::dice::Dice;
+use std::sync::Arc;
+
+/// What the guard will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Relays it while the client waits.
+    Clean,
+    /// Keeps it for its sender; the mail comes in one or two transactions.
+    Held,
+    /// Answers 550.
+    Blocked,
+    /// Answers 250, drops it and tells the sender.
+    Discarded,
+    /// Takes the outside addresses out, through the outbox.
+    Bcc,
+    /// Marks it, through the outbox.
+    Tagged,
+    /// Keeps it for a second, then sends it by itself.
+    Delayed,
+    /// Relays it to some, queues it for others, reports those who are refused.
+    Mixed,
+    /// Passes on the 451 of the mail server, which takes it the next time.
+    Later,
+    /// Passes on the 550 of the mail server.
+    Refused,
+}
+
+/// One mail.
+#[derive(Debug)]
+pub struct Mail {
+    pub number: u64,
+    pub kind: Kind,
+    /// Its recipients, transaction by transaction.
+    pub transactions: Vec<Vec<String>>,
+    /// In canonical form.
+    pub data: Vec<u8>,
+}
+
+/// Octets above which the guard keeps a body as a file.
+const LARGE: usize = 300 * 1024;
+
+/// The envelope sender of a mail, which tells its number.
+pub fn sender(number: u64) -> String {
+    format!("m{number}@example.jp")
+}
+
+/// The number of the mail whose sender this is.
+pub fn number_of(sender: &str) -> Option<u64> {
+    sender.strip_prefix('m')?.strip_suffix("@example.jp")?.parse().ok()
+}
+
+/// The Message-ID of a mail, without the brackets.
+fn message_id(number: u64) -> String {
+    format!("crash.{number}@client.example.jp")
+}
+
+/// The number in the Message-ID of some data, when it is one of these mails.
+pub fn number_in(data: &[u8]) -> Option<u64> {
+    let header = String::from_utf8_lossy(header(data));
+    let id = header.lines().find_map(|line| line.strip_prefix("Message-ID: <crash."))?;
+    id.split('@').next()?.parse().ok()
+}
+
+/// The header section.
+pub fn header(data: &[u8]) -> &[u8] {
+    &data[..memchr::memmem::find(data, b"\r\n\r\n").map_or(data.len(), |end| end + 2)]
+}
+
+impl Mail {
+    /// The mail with this number, of a random kind.
+    pub fn random(number: u64, dice: &mut Dice) -> Arc<Self> {
+        let kind = match dice.below(100) {
+            0..25 => Kind::Clean,
+            25..47 => Kind::Held,
+            47..52 => Kind::Blocked,
+            52..56 => Kind::Discarded,
+            56..67 => Kind::Bcc,
+            67..77 => Kind::Tagged,
+            77..82 => Kind::Delayed,
+            82..93 => Kind::Mixed,
+            93..97 => Kind::Later,
+            _ => Kind::Refused,
+        };
+        let large = match kind {
+            Kind::Held | Kind::Bcc | Kind::Clean => dice.percent(8),
+            _ => false,
+        };
+        let named = |name: &str, count: u64| -> Vec<String> {
+            (0..count).map(|place| format!("{name}.{number}.{place}@customer{}.test", number % 7)).collect()
+        };
+        let (subject, transactions) = match kind {
+            Kind::Clean => ("ordinary", vec![named("reader", 1 + dice.below(3))]),
+            Kind::Held => {
+                let all = named("reader", 10 + dice.below(4));
+                let transactions = if dice.percent(40) {
+                    all.chunks(all.len().div_ceil(2)).map(<[String]>::to_vec).collect()
+                } else {
+                    vec![all]
+                };
+                ("ordinary", transactions)
+            }
+            Kind::Blocked => ("forbidden", vec![named("reader", 2)]),
+            Kind::Discarded => ("discarded", vec![named("reader", 2)]),
+            Kind::Bcc => {
+                let mut all = named("reader", 3);
+                all.push("colleague@example.jp".to_owned());
+                ("newsletter", vec![all])
+            }
+            Kind::Tagged => ("marked", vec![named("reader", 2)]),
+            Kind::Delayed => ("delayed", vec![named("reader", 2)]),
+            Kind::Mixed => {
+                let mut all = [named("reader", 1), named("refused", 2), named("later", 1)].concat();
+                if dice.percent(15) {
+                    all.extend(named("never", 1));
+                }
+                ("ordinary", vec![all])
+            }
+            Kind::Later => ("ordinary", vec![named("later", 1)]),
+            Kind::Refused => ("ordinary", vec![named("refused", 2)]),
+        };
+        let visible = transactions.concat().join(",\r\n ");
+        let mut data = format!(
+            "From: Sender <{}>\r\nTo: {visible}\r\nSubject: {subject} {number}\r\nMessage-ID: <{}>\r\n\
+             Date: Sun, 22 Nov 2026 12:00:00 +0900\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
+             This is mail {number}.\r\n.A line that begins with a dot.\r\n..\r\n",
+            sender(number),
+            message_id(number)
+        )
+        .into_bytes();
+        let line = format!("mail {number}, a line of a long text that repeats itself until the mail is large\r\n");
+        while large && data.len() < LARGE {
+            data.extend_from_slice(line.as_bytes());
+        }
+        data.extend_from_slice(b"End.\r\n");
+        Arc::new(Self { number, kind, transactions, data })
+    }
+
+    pub fn is_large(&self) -> bool {
+        self.data.len() >= LARGE
+    }
+
+    /// The mail as it goes over the wire (RFC 5321 4.5.2), with the final dot.
+    pub fn stuffed(&self) -> Vec<u8> {
+        let mut wire = Vec::with_capacity(self.data.len() + 16);
+        for line in self.data.split_inclusive(|byte| *byte == b'\n') {
+            if line.starts_with(b".") {
+                wire.push(b'.');
+            }
+            wire.extend_from_slice(line);
+        }
+        wire.extend_from_slice(b".\r\n");
+        wire
+    }
+}
