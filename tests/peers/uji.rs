@@ -13,8 +13,9 @@ use sekisho::mail::recipients;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Once released, a mail must be gone within this time. The debug build on a busy machine; the release build needs a tenth.
-const LEAVES_WITHIN: Duration = Duration::from_secs(10);
+/// Once released, a mail must have reached everybody within this time, also in a debug build on a busy machine.
+const ONE_COPY_WITHIN: Duration = Duration::from_secs(10);
+const ALL_COPIES_WITHIN: Duration = Duration::from_secs(40);
 
 struct Stage {
     sink: Sink,
@@ -25,7 +26,8 @@ struct Stage {
 
 fn stage() -> Stage {
     let sink = Sink::start();
-    let behind = Postfix::start(sink.port(), "").unwrap();
+    // It takes a hundred recipients at a time, which is all that RFC 5321 4.5.3.1.8 asks of a server.
+    let behind = Postfix::start(sink.port(), "smtpd_recipient_limit = 100").unwrap();
     let guard = Guard::start(&Setup::before(behind.port));
     let front = Postfix::start(guard.smtp, "").unwrap();
     Stage { sink, _behind: behind, guard, front }
@@ -81,7 +83,8 @@ impl Stage {
             (self.sink.reached(&mail.from).into_keys().collect::<BTreeSet<_>>() == wanted).then_some(())
         });
         let took = pressed.elapsed();
-        assert!(took < LEAVES_WITHIN, "{choice} took {took:?}");
+        let within = if choice == "individual" { ALL_COPIES_WITHIN } else { ONE_COPY_WITHIN };
+        assert!(took < within, "{choice} took {took:?}");
         // The sender is told once more, of what was decided.
         self.sink.wait_for_letter(&mail.from, 2);
         let before = self.sink.reached(&mail.from);
