@@ -7,6 +7,8 @@
     reason = "helpers of tests fail a test by panicking, and show logs when one fails"
 )]
 
+#[path = "peers/chain.rs"]
+mod chain;
 #[path = "peers/client.rs"]
 mod client;
 #[path = "peers/disk.rs"]

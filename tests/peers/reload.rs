@@ -68,15 +68,20 @@ fn a_renewed_certificate_is_presented_and_a_wrong_pair_is_not() {
     let upstream = FakeUpstream::start(yes);
     let second = free_port().unwrap();
     let more = format!("{}\n[[listener]]\nlisten = \"127.0.0.1:{second}\"\ntls = \"implicit\"\n", tls::SECTION);
-    let mut guard =
-        Guard::prepare(&Setup { listener: "tls = \"starttls\"", more: &more, ..Setup::before(upstream.port) });
+    let mut guard = Guard::prepare(&Setup {
+        listener: "tls = \"starttls\"",
+        page: "tls = true",
+        more: &more,
+        ..Setup::before(upstream.port)
+    });
     let folder = guard.path("");
     tls::certificate(&folder, "one.example.jp", "guard");
     let (certificate, key) = tls::certificate(&folder, "two.example.jp", "two");
     guard.launch();
     let shows = |name: &str| {
-        let (first, second) = (tls::presented(guard.smtp, true), tls::presented(second, false));
-        first.contains(name) && second.contains(name)
+        [(guard.smtp, true), (second, false), (guard.page, false)]
+            .into_iter()
+            .all(|(port, starttls)| tls::presented(port, starttls).contains(name))
     };
     assert!(shows("one.example.jp"));
 

@@ -13,6 +13,8 @@ pub fn certificate(dir: &Path, name: &str, file: &str) -> (PathBuf, PathBuf) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        // rustls takes no authority for a server (RFC 5280 4.2.1.9), and openssl would make one.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-out")
         .arg(&certificate)
         .arg("-keyout")
