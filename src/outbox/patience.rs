@@ -2,7 +2,7 @@
 //! It refuses to hammer a server: waits grow up to an hour, with jitter so that a queue does not come back all at once.
 
 use super::OutboxError;
-use aws_lc_rs::rand;
+use crate::store::random;
 use serde::{Deserialize, Serialize};
 
 const MINUTE_MS: u64 = 60_000;
@@ -49,9 +49,7 @@ impl Patience {
 
     /// When to try again after an attempt now (epoch milliseconds): never behind the end of the mail's life, so that it is reported in time.
     pub(super) fn next_ms(&self, now_ms: u64, created_ms: u64, attempt: u32) -> Result<u64, OutboxError> {
-        let mut bytes = [0; 8];
-        rand::fill(&mut bytes).map_err(|_| OutboxError::Random)?;
-        let next = now_ms.saturating_add(self.jittered_ms(attempt, u64::from_le_bytes(bytes)));
+        let next = now_ms.saturating_add(self.jittered_ms(attempt, u64::from_le_bytes(random()?)));
         Ok(next.min(created_ms.saturating_add(self.lifetime_ms)).max(now_ms.saturating_add(1)))
     }
 }
