@@ -94,6 +94,11 @@ impl Chores {
         tasks.spawn(async move { all.watch().await });
     }
 
+    /// Begins nothing more.
+    pub(super) fn stop(&self) {
+        self.outbox.stop();
+    }
+
     fn goes_on(&self) -> bool {
         !self.stopping.is_cancelled()
     }

@@ -230,10 +230,13 @@ impl App {
     /// Stops in order: no new connections, 421 to idle sessions, mails in progress are finished, then the store closes.
     pub async fn stop(self) {
         self.stopping.cancel();
-        self.shared.tasks.close();
+        // What waits in the outbox waits for the next start; only what has begun is finished.
+        self.chores.stop();
         let finished = async {
-            self.shared.tasks.wait().await;
+            // First those who accept connections, so that none begins unnoticed.
             self.tasks.wait().await;
+            self.shared.tasks.close();
+            self.shared.tasks.wait().await;
         };
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
             tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");

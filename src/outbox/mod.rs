@@ -18,6 +18,7 @@ use crate::store::{Settlement, Store, StoreError};
 use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// The next mail server.
@@ -40,11 +41,17 @@ pub trait Upstream: Send + Sync + 'static {
 
 /// The outbox at work.
 pub struct Outbox {
+    work: Arc<Work>,
+    /// Deliveries at the same time.
+    concurrency: usize,
+    stopping: AtomicBool,
+}
+
+/// What every delivery needs.
+struct Work {
     store: Arc<Store>,
     reporter: Reporter,
     patience: Patience,
-    /// Deliveries at the same time.
-    concurrency: usize,
     /// Results that could not be written yet; their items are not delivered again before they are.
     unsettled: Mutex<Vec<Settlement>>,
 }
@@ -53,7 +60,13 @@ impl Outbox {
     /// An outbox over a store, with at least one delivery at a time.
     #[must_use]
     pub fn new(store: Arc<Store>, reporter: Reporter, patience: Patience, concurrency: usize) -> Self {
-        Self { store, reporter, patience, concurrency: concurrency.max(1), unsettled: Mutex::default() }
+        let work = Arc::new(Work { store, reporter, patience, unsettled: Mutex::default() });
+        Self { work, concurrency: concurrency.max(1), stopping: AtomicBool::new(false) }
+    }
+
+    /// From now on nothing more is claimed: a running round ends when the deliveries that have begun are settled.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 }
 
@@ -63,7 +76,4 @@ pub enum OutboxError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system gives no random bytes.
-    #[error("get random bytes from the system")]
-    Random,
 }

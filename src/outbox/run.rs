@@ -3,19 +3,19 @@
 
 use super::report::{Letter, Report, report};
 use super::settle::{Sorted, deferred, sort};
-use super::{Outbox, OutboxError, Upstream};
+use super::{Outbox, OutboxError, Upstream, Work};
 use crate::id::MailId;
 use crate::mail::envelope::{MailParameters, Recipient};
 use crate::plan::{self, Change, Copy};
 use crate::rules::verdict::Outcome;
 use crate::smtp::sender::Fate;
-use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store};
-use aws_lc_rs::rand;
+use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store, random};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// What one round did; numbers of recipients, but for the items.
@@ -36,26 +36,28 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read or written; what was claimed comes again.
     pub async fn run_once<U: Upstream>(&self, now_ms: u64, upstream: &Arc<U>) -> Result<Round, OutboxError> {
-        self.write_unsettled().await?;
+        let work = &self.work;
+        work.write_unsettled().await?;
         let started = Instant::now();
-        let third = Duration::from_millis((self.patience.lease_ms / 3).max(1));
+        let lease_ms = work.patience.lease_ms;
+        let third = Duration::from_millis((lease_ms / 3).max(1));
         let mut extend = interval_at(started + third, third);
         extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut round = Round::default();
-        let mut running: JoinSet<Attempt> = JoinSet::new();
+        let mut running: JoinSet<Result<Round, OutboxError>> = JoinSet::new();
         let mut leased: HashMap<Id, OutboxItem> = HashMap::new();
         let mut more = true;
         let mut failure = None;
         loop {
             let free = self.concurrency.saturating_sub(running.len());
-            if more && free > 0 {
+            if more && free > 0 && !self.stopping.load(Ordering::Relaxed) {
                 let limit = u32::try_from(free).unwrap_or(u32::MAX);
-                match self.store.claim_due(now_ms, self.patience.lease_ms, limit).await {
+                match work.store.claim_due(now_ms, lease_ms, limit).await {
                     Ok(items) => {
                         more = items.len() >= free;
                         for item in items {
-                            let attempt = attempt(Arc::clone(&self.store), Arc::clone(upstream), item.clone());
-                            leased.insert(running.spawn(attempt).id(), item);
+                            let delivery = deliver(Arc::clone(work), Arc::clone(upstream), item.clone(), now_ms);
+                            leased.insert(running.spawn(delivery).id(), item);
                         }
                     }
                     Err(error) => {
@@ -69,40 +71,74 @@ impl Outbox {
             }
             tokio::select! {
                 Some(joined) = running.join_next_with_id() => {
-                    let (id, attempt) = finished(joined);
-                    if let Some(item) = leased.remove(&id)
-                        && let Err(error) = self.settle(item, attempt, upstream.carries_dsn(), now_ms, &mut round).await
-                    {
-                        more = false;
-                        failure = Some(error);
+                    let settled = match joined {
+                        Ok((id, settled)) => {
+                            leased.remove(&id);
+                            settled
+                        }
+                        // A delivery that panicked is a temporary failure of everybody.
+                        Err(error) => {
+                            tracing::error!(%error, "a delivery ended by itself");
+                            match leased.remove(&error.id()) {
+                                Some(item) => work.settle(item, Attempt::default(), upstream.carries_dsn(), now_ms).await,
+                                None => Ok(Round::default()),
+                            }
+                        }
+                    };
+                    match settled {
+                        Ok(done) => round.add(done),
+                        Err(error) => {
+                            more = false;
+                            failure = Some(error);
+                        }
                     }
                 }
                 _ = extend.tick() => {
                     let items: Vec<_> = leased.values().cloned().collect();
                     let passed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    let until = now_ms.saturating_add(passed).saturating_add(self.patience.lease_ms);
-                    if let Err(error) = self.store.extend_leases(&items, until).await {
+                    let until = now_ms.saturating_add(passed).saturating_add(lease_ms);
+                    if let Err(error) = work.store.extend_leases(&items, until).await {
                         tracing::warn!(%error, "failed to extend the leases of deliveries that go on");
                     }
                 }
             }
         }
     }
+}
 
+impl Round {
+    fn add(&mut self, other: Self) {
+        self.items += other.items;
+        self.accepted += other.accepted;
+        self.deferred += other.deferred;
+        self.failed += other.failed;
+    }
+}
+
+/// One item from attempt to commit. Each delivery settles by itself: results of several go into one commit, and what the next server has
+/// accepted waits for no other delivery to be written down. Between the two a crash means a second copy.
+async fn deliver<U: Upstream>(
+    work: Arc<Work>,
+    upstream: Arc<U>,
+    item: OutboxItem,
+    now_ms: u64,
+) -> Result<Round, OutboxError> {
+    let attempt = attempt(&work.store, upstream.as_ref(), item.clone()).await;
+    work.settle(item, attempt, upstream.carries_dsn(), now_ms).await
+}
+
+impl Work {
     async fn settle(
         &self,
         item: OutboxItem,
         attempt: Attempt,
         carries_dsn: bool,
         now_ms: u64,
-        round: &mut Round,
-    ) -> Result<(), OutboxError> {
+    ) -> Result<Round, OutboxError> {
         let (fates, mail) = attempt;
         let sorted = sort(&item, fates, &self.patience, carries_dsn, now_ms);
-        round.items += 1;
-        round.accepted += sorted.accepted;
-        round.failed += sorted.failed;
-        round.deferred += sorted.open.len() as u64;
+        let round =
+            Round { items: 1, accepted: sorted.accepted, deferred: sorted.open.len() as u64, failed: sorted.failed };
         let report = self.report(&item, &sorted, &mail, now_ms)?;
         let audit = audit(&item, &sorted, report.is_some(), now_ms);
         let settlement = Settlement {
@@ -114,7 +150,8 @@ impl Outbox {
             audit,
             now_ms,
         };
-        self.write(settlement).await
+        self.write(settlement).await?;
+        Ok(round)
     }
 
     /// Writes a result; one that cannot be written is kept for the next round.
@@ -153,9 +190,7 @@ impl Outbox {
         mail: &[Bytes],
         now_ms: u64,
     ) -> Result<Option<NewQueued>, OutboxError> {
-        let mut random = [0; 10];
-        rand::fill(&mut random).map_err(|_| OutboxError::Random)?;
-        let id = MailId::new(now_ms, random);
+        let id = MailId::new(now_ms, random()?);
         let about = Report {
             id: &id,
             sender: item.sender.as_ref(),
@@ -202,7 +237,7 @@ fn audit(item: &OutboxItem, sorted: &Sorted, reported: bool, now_ms: u64) -> Vec
 }
 
 /// One attempt: a body that cannot be read defers everybody, and is told when the mail's time is over.
-async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxItem) -> Attempt {
+async fn attempt<U: Upstream>(store: &Store, upstream: &U, item: OutboxItem) -> Attempt {
     let problem = match store.body(&item.mail).await {
         Ok(Some(body)) => {
             let data = plan::render(&body, &item.change);
@@ -216,12 +251,4 @@ async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxI
     };
     tracing::error!(mail = %item.mail, problem, "failed to read a mail of the outbox");
     (item.recipients.iter().map(|_| deferred("4.3.0 the kept mail cannot be read")).collect(), Vec::new())
-}
-
-/// A delivery that panicked is a temporary failure of everybody.
-fn finished(joined: Result<(Id, Attempt), JoinError>) -> (Id, Attempt) {
-    joined.unwrap_or_else(|error| {
-        tracing::error!(%error, "a delivery ended by itself");
-        (error.id(), (Vec::new(), Vec::new()))
-    })
 }

@@ -160,6 +160,26 @@ async fn some_deliveries_run_at_once_but_not_all() {
 }
 
 #[tokio::test]
+async fn a_stop_finishes_what_has_begun_and_leaves_the_rest() {
+    let store = Arc::new(Store::memory().await.unwrap());
+    let outbox = Arc::new(Outbox::new(Arc::clone(&store), reporter(), Patience::default(), 2));
+    let server = Arc::new(Server::default());
+    for number in 0..7 {
+        store.queue(new_queued(number, &["one@mail.test"])).await.unwrap();
+    }
+    server.slow_ms.store(300, Ordering::SeqCst);
+    let running = {
+        let (outbox, server) = (Arc::clone(&outbox), Arc::clone(&server));
+        tokio::spawn(async move { outbox.run_once(NOW, &server).await.unwrap() })
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    outbox.stop();
+    assert_eq!(running.await.unwrap().accepted, 2, "both that had begun");
+    assert_eq!(store.outbox_depth(NOW).await.unwrap(), (5, 5), "the rest is due and not leased");
+    assert_eq!(outbox.run_once(NOW, &server).await.unwrap(), Round::default());
+}
+
+#[tokio::test]
 async fn a_slow_delivery_keeps_its_lease() {
     let store = Arc::new(Store::memory().await.unwrap());
     let patience = Patience { lease_ms: 150, ..Patience::default() };
