@@ -134,13 +134,12 @@ impl Pipeline {
             })
             .collect();
         let mail = self.with_received(case, vec![case.mail.clone()]);
-        if let Some(letter) = self.report(case, &mail, &refused) {
-            self.store.queue(letter).await?;
-        }
+        let letter = self.report(case, &mail, &refused);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = Self::notice(case, verdict, NoticeKind::Sent);
-        self.store.queue(NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) }).await?;
+        let rest = NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) };
+        self.store.queue_all(letter.into_iter().chain([rest]).collect()).await?;
         self.bell.notify_one();
         Ok(())
     }
