@@ -147,6 +147,10 @@ impl Judge<'_> {
                 self.demand(got <= sends, || {
                     format!("mail {} {:?}: {got} copies for {recipient}, sent {sends} times", mail.number, mail.kind)
                 });
+                let at_once = self.copies.most_in_one_life(mail.number, recipient);
+                self.demand(at_once <= sends, || {
+                    format!("mail {}: {at_once} copies for {recipient} in one life, sent {sends} times", mail.number)
+                });
                 self.report.retried += u64::try_from(got.saturating_sub(1)).unwrap();
             } else {
                 self.demand(got == 0, || format!("mail {} {:?} was delivered to {recipient}", mail.number, mail.kind));

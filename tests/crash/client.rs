@@ -159,7 +159,7 @@ impl Session {
             steps.happened(Step::ClientText);
             for piece in text.chunks(text.len().div_ceil(4)) {
                 self.stream.write_all(piece)?;
-                thread::sleep(Duration::from_millis(2));
+                thread::sleep(Duration::from_millis(3));
             }
         } else {
             self.stream.write_all(text)?;
@@ -224,7 +224,7 @@ pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
             }
         };
         let mail = Arc::clone(&log.sent[place].mail);
-        let way = Way { pipelined: dice.percent(50), slow: dice.percent(10) };
+        let way = Way { pipelined: dice.percent(50), slow: dice.percent(20) };
         let outcome = open.send(&mail, transaction, way, &world.steps);
         let phase = open.phase;
         let broke = outcome.is_err();

@@ -120,7 +120,7 @@ impl Storm {
                 slowest_start = slowest_start.max(guard.ready());
                 world.gate.set(Some(Open::Life(life)));
                 // Most bursts begin when the first mails have been answered, some while everything is cold still.
-                for _ in 0..self.dice.below(12) {
+                for _ in 0..self.dice.below(9) {
                     steps.next(Step::Answered, PATIENCE);
                 }
             }
@@ -176,8 +176,8 @@ impl Storm {
         match (self.end, self.dice.below(100)) {
             // The first life makes the store; the handlers of an orderly stop must stand.
             (End::Kill, 0..12) if life > 1 => Moment::Start(self.dice.up_to(120)),
-            (_, 0..50) => Moment::Burst(self.dice.up_to(60)),
-            (_, 50..55) => Moment::After(Step::ClientText, self.dice.up_to(3)),
+            (_, 0..47) => Moment::Burst(self.dice.up_to(60)),
+            (_, 47..55) => Moment::After(Step::ClientText, self.dice.up_to(6)),
             (_, 55..65) => Moment::After(Step::ClientDot, self.dice.up_to(15)),
             (_, 65..75) => Moment::After(Step::Answered, self.dice.up_to(1)),
             (_, 75..83) => Moment::After(Step::SinkDot, self.dice.up_to(5)),
