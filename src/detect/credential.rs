@@ -260,7 +260,7 @@ fn code(value: &str) -> bool {
     value.contains('(')
         || value.contains("::")
         || value.ends_with(';')
-        || value.contains("[")
+        || value.contains('[')
         || ["os.", "env.", "process.", "self.", "this.", "config.", "settings.", "args.", "req.", "request."]
             .iter()
             .any(|lead| value.starts_with(lead))

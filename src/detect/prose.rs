@@ -8,8 +8,8 @@ use super::person::{Individual, short};
 use super::signature;
 use super::{
     Confidence, Kind, address, bank_account, birth_date, confidential_mark, credential, credit_card, drivers_license,
-    email_address, employment_insurance, health_insurance, my_number, name, normalize, passport, pension_number, phone,
-    postal_code, residence_card, resident_record_code,
+    email_address, employment_insurance, health_insurance, my_number, name, name_search, normalize, passport,
+    pension_number, phone, postal_code, residence_card, resident_record_code,
 };
 use crate::extract::Role;
 use regex::Regex;
@@ -153,7 +153,7 @@ impl Prose<'_, '_> {
                 break;
             }
             names.clear();
-            name::find(line, &mut names);
+            name_search::find(line, &mut names);
             for found in &names {
                 let rest = line[found.end..].trim();
                 let greeted = found.honoured && rest.chars().count() <= 4;
@@ -273,7 +273,7 @@ impl Prose<'_, '_> {
         let mut offset = start;
         for line in text.split_inclusive('\n') {
             found.clear();
-            name::find(line, &mut found);
+            name_search::find(line, &mut found);
             for name in found.iter().filter(|name| name.full) {
                 let (from, to) = (offset + name.start, offset + name.end);
                 let known = names.iter().any(|other| other.labelled && other.value.0 < to && from < other.value.1);
