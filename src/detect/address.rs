@@ -45,6 +45,11 @@ fn around(text: &str, at: usize, end: usize) -> Option<(usize, bool)> {
         }
     }
     let mut words = text[start..at].trim_start_matches([' ', '　']);
+    for lead in ["住所は", "自宅は", "所在地は", "居所は", "実家は"] {
+        if let Some(found) = words.rfind(lead) {
+            words = &words[found + lead.len()..];
+        }
+    }
     // Particles in front belong to the sentence: 住所は東京都…
     for lead in [
         "住所は",

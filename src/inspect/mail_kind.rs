@@ -93,7 +93,7 @@ mod tests {
             ("Auto-Submitted: auto-replied\r\n\r\nb\r\n", MailKind::AutoReply),
             ("Auto-Submitted: no\r\n\r\nb\r\n", MailKind::Ordinary),
             ("List-Id: <news.example.jp>\r\n\r\nb\r\n", MailKind::List),
-            ("Resent-To: a@example.jp\r\n\r\nb\r\n", MailKind::Forward),
+            ("Resent-From: a@example.jp\r\n\r\nb\r\n", MailKind::Forward),
             ("Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", MailKind::Calendar),
             ("\r\nNaito would like to recall the message, \"Survey\".\r\n", MailKind::Recall),
             (
