@@ -67,8 +67,8 @@ fn nothing_is_lost_by_two_hundred_kills() {
     println!("SEKISHO_CRASH_SEED={seed}, {kills} kills");
     let run = Storm::new(Dice::new(seed), End::Kill).run(kills);
     let report = check::check(&run);
-    println!("{report}");
-    assert!(run.phases_are_all_met(), "the kills did not fall into all phases: {}", run.phases());
+    println!("{report}\n{}", run.phases());
+    assert_eq!(run.phases_missed(kills / 50), "", "each phase must be met: {}", run.phases());
 }
 
 #[test]
@@ -77,6 +77,6 @@ fn an_orderly_stop_neither_loses_nor_repeats() {
     println!("SEKISHO_CRASH_SEED={seed}");
     let run = Storm::new(Dice::new(seed.wrapping_add(1)), End::Stop).run(24);
     let report = check::check(&run);
-    println!("{report}");
+    println!("{report}\n{}", run.phases());
     assert_eq!((report.retried, report.redelivered), (0, 0), "an orderly stop repeats nothing");
 }

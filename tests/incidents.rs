@@ -61,7 +61,7 @@ impl Guard {
     }
 }
 
-fn matched<'v>(verdict: &'v Verdict) -> Vec<&'v str> {
+fn matched(verdict: &Verdict) -> Vec<&str> {
     verdict.matches.iter().filter(|each| !each.observed).map(|each| each.rule.as_str()).collect()
 }
 

@@ -31,7 +31,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,10 @@ use tokio_util::task::TaskTracker;
 
 /// How long an orderly stop waits for mails in progress.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a start waits for a taken port. A guard that is killed while it starts a worker leaves its sockets to the half-made process, until
+/// that becomes the worker and closes them; the next guard must not fail of that.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why the guard does not start. The texts fit behind "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +85,16 @@ pub struct App {
 
 /// Sockets are bound before anything is accepted, so that a taken port ends the start with nothing half done.
 async fn bind(at: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
-    let socket = TcpListener::bind(at).await.map_err(|cause| StartError::Bind { at, cause })?;
+    let until = Instant::now() + BIND_PATIENCE;
+    let socket = loop {
+        match TcpListener::bind(at).await {
+            Ok(socket) => break socket,
+            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Err(cause) => return Err(StartError::Bind { at, cause }),
+        }
+    };
     tracing::info!(at = %socket.local_addr().unwrap_or(at), "{what} listens");
     Ok(socket)
 }
@@ -236,10 +249,11 @@ impl App {
     /// Stops in order: no new connections, 421 to idle sessions, mails in progress are finished, then the store closes.
     pub async fn stop(self) {
         self.stopping.cancel();
-        self.shared.tasks.close();
         let finished = async {
-            self.shared.tasks.wait().await;
+            // First those who accept connections, so that none begins unnoticed.
             self.tasks.wait().await;
+            self.shared.tasks.close();
+            self.shared.tasks.wait().await;
         };
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
             tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");

@@ -142,9 +142,9 @@ pub fn cell(text: &str) -> bool {
     let prefecture = PREFECTURE_ENDS.iter().any(|name| text.starts_with(name));
     let mut chars = text.char_indices();
     let municipality =
-        chars.any(|(offset, char)| offset >= 3 && offset <= 30 && matches!(char, '市' | '区' | '町' | '村' | '郡'));
+        chars.any(|(offset, char)| (3..=30).contains(&offset) && matches!(char, '市' | '区' | '町' | '村' | '郡'));
     let number = text.bytes().any(|byte| byte.is_ascii_digit()) || text.contains("丁目") || text.contains("番地");
-    (prefecture && municipality) || (municipality && number) || (prefecture && number)
+    u8::from(prefecture) + u8::from(municipality) + u8::from(number) >= 2
 }
 
 /// Hash of the comparison form: no blanks, 丁目/番地/番/号 as hyphens, no prefecture.

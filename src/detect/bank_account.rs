@@ -65,7 +65,7 @@ pub fn find(scan: &Scan<'_>, out: &mut Vec<Entity>) {
             scan.text[..chain.start].trim_end_matches(|char: char| char.is_whitespace() || ":.(「第".contains(char));
         let bank = BANKS.iter().any(|word| line.contains(word));
         let groups = chain.groups();
-        let full = matches!(groups, [6 | 7 | 8] | [5, 6..=8] | [3, 7] | [4, 3, 7] | [5, 1, 6..=8]);
+        let full = matches!(groups, [6..=8] | [5, 6..=8] | [3, 7] | [4, 3, 7] | [5, 1, 6..=8]);
         let found = if ["口座番号", "口座no", "account number", "account no", "通帳番号", "記号番号"]
             .iter()
             .any(|word| ends_with(before, word))

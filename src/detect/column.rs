@@ -263,7 +263,7 @@ pub fn of_heading(heading: &str, buffers: &mut Buffers) -> Option<Column> {
         }
         _ => {}
     }
-    if ends(&text, CODE) {
+    if CODE.contains(&text.as_str()) {
         return Some(Column::Code);
     }
     if ends(&text, OFFICIAL) {
@@ -308,7 +308,7 @@ pub fn of_cells(cells: &[String], chains: &mut Vec<Chain>) -> Column {
     let one = |cell: &str, chains: &mut Vec<Chain>| {
         number::chains(cell, chains);
         match chains.as_slice() {
-            [chain] if chain.start <= 1 && chain.end == cell.len() => Some(chain.clone()),
+            [chain] if chain.start <= 1 && chain.end == cell.len() => Some(*chain),
             _ => None,
         }
     };

@@ -260,7 +260,7 @@ fn code(value: &str) -> bool {
     value.contains('(')
         || value.contains("::")
         || value.ends_with(';')
-        || value.contains("[")
+        || value.contains('[')
         || ["os.", "env.", "process.", "self.", "this.", "config.", "settings.", "args.", "req.", "request."]
             .iter()
             .any(|lead| value.starts_with(lead))
@@ -319,7 +319,11 @@ fn labelled(scan: &Scan<'_>, index: usize) -> Option<Found> {
         }
     }
     let password = &text[start..end];
-    if !passwordish(password) || (joined == Joined::Blank && latin && !combined) {
+    // `ID eigyo07` and `PW Meishi2023` on lines of their own: labels set apart by a blank alone.
+    let lined = account.is_some()
+        && strong(password)
+        && text[..hit.start].trim_end_matches([' ', '\t']).ends_with(['\n', '/', '、']);
+    if !passwordish(password) || (joined == Joined::Blank && latin && !combined && !lined) {
         return None;
     }
     // A value that goes on in Japanese letters is a sentence (`8文字以上`), unless です ends it.

@@ -141,9 +141,8 @@ fn checked(table: &Table, first: usize, mut columns: Vec<Column>) -> Vec<Column>
     let reading = columns.contains(&Column::Reading);
     let organised = columns.contains(&Column::Organisation);
     let posts = columns.contains(&Column::Title);
-    for index in 0..columns.len() {
-        let column = columns[index];
-        let counts = match column {
+    for (index, column) in columns.iter_mut().enumerate() {
+        let counts = match *column {
             // A list of posts names officials; a list of companies names their representatives.
             Column::Name => private || contact && !(posts && organised) || !posts && !organised,
             Column::Official => private,
@@ -155,7 +154,7 @@ fn checked(table: &Table, first: usize, mut columns: Vec<Column>) -> Vec<Column>
         let known = cells.iter().filter(|cell| name::known(cell)).count();
         let likely = possible * 2 >= cells.len() && (private || contact || reading || known * 5 >= cells.len());
         if !counts || !likely {
-            columns[index] = Column::Free;
+            *column = Column::Free;
         }
     }
     columns

@@ -37,11 +37,13 @@ pub mod welfare;
 // What they share
 pub mod check_digit;
 pub mod context;
+mod dictionary;
 mod distinct;
 mod gazetteer;
 mod hash;
 mod kind;
 mod mask;
+mod name_search;
 pub mod normalize;
 pub mod number;
 // From values to persons

@@ -24,6 +24,8 @@ pub struct Individual {
     pub address: u32,
     pub sensitive: bool,
     pub financial: bool,
+    /// From running text, where the end of an address is uncertain: another address then says nothing.
+    pub loose: bool,
 }
 
 /// 32 bits of a hash that are never 0.
@@ -45,7 +47,7 @@ impl Individual {
             compare(self.number, other.number),
             compare(self.email, other.email),
             compare(self.phone, other.phone),
-            compare(self.address, other.address),
+            compare(self.address, other.address).filter(|equal| *equal || !(self.loose || other.loose)),
             compare(self.birth, other.birth),
         ];
         if weaker.contains(&Some(true)) {

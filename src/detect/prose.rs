@@ -8,8 +8,8 @@ use super::person::{Individual, short};
 use super::signature;
 use super::{
     Confidence, Kind, address, bank_account, birth_date, confidential_mark, credential, credit_card, drivers_license,
-    email_address, employment_insurance, health_insurance, my_number, name, normalize, passport, pension_number, phone,
-    postal_code, residence_card, resident_record_code,
+    email_address, employment_insurance, health_insurance, my_number, name, name_search, normalize, passport,
+    pension_number, phone, postal_code, residence_card, resident_record_code,
 };
 use crate::extract::Role;
 use regex::Regex;
@@ -104,7 +104,7 @@ struct Named {
 impl Prose<'_, '_> {
     fn paragraphs(&mut self, entities: &[Entity]) {
         if self.role == Role::Body {
-            self.salutation();
+            self.salutation(entities);
         }
         for (start, end) in paragraphs(self.text) {
             let first = entities.partition_point(|entity| entity.start < start);
@@ -128,15 +128,36 @@ impl Prose<'_, '_> {
     }
 
     /// Names in the first lines that are greeted are the recipient's; names in the lines that introduce the writer are his.
-    fn salutation(&mut self) {
+    /// A name on top of an address or a date of birth is a record, whoever is greeted.
+    fn salutation(&mut self, entities: &[Entity]) {
         let mut names = Vec::new();
-        for line in self.text.lines().filter(|line| !line.trim().is_empty()).take(6) {
+        let records: Vec<(usize, usize)> = paragraphs(self.text)
+            .into_iter()
+            .filter(|(start, end)| {
+                let inside = entities.iter().filter(|entity| (*start..*end).contains(&entity.start));
+                inside
+                    .into_iter()
+                    .any(|entity| matches!(entity.kind, Kind::Address | Kind::PostalCode | Kind::BirthDate))
+            })
+            .collect();
+        let mut offset = 0;
+        let mut lines = 0;
+        for line in self.text.split_inclusive('\n') {
+            let at = offset;
+            offset += line.len();
+            if line.trim().is_empty() || records.iter().any(|(start, end)| (*start..*end).contains(&at)) {
+                continue;
+            }
+            lines += 1;
+            if lines > 6 {
+                break;
+            }
             names.clear();
-            name::find(line, &mut names);
+            name_search::find(line, &mut names);
             for found in &names {
                 let rest = line[found.end..].trim();
                 let greeted = found.honoured && rest.chars().count() <= 4;
-                let introduced = line.contains("です") || line.contains("と申します");
+                let introduced = rest.starts_with("です") || rest.starts_with("と申します");
                 if greeted || introduced {
                     self.ledger.own_names.insert(name::key(&line[found.start..found.end]));
                 }
@@ -165,7 +186,12 @@ impl Prose<'_, '_> {
         let mut persons: Vec<(usize, Individual, bool, bool)> = names
             .iter()
             .map(|named| {
-                (named.at, Individual { name: named.key, ..Individual::default() }, named.labelled, named.titled)
+                (
+                    named.at,
+                    Individual { name: named.key, loose: true, ..Individual::default() },
+                    named.labelled,
+                    named.titled,
+                )
             })
             .collect();
         let mut strongest = vec![Weight::None; persons.len()];
@@ -247,7 +273,7 @@ impl Prose<'_, '_> {
         let mut offset = start;
         for line in text.split_inclusive('\n') {
             found.clear();
-            name::find(line, &mut found);
+            name_search::find(line, &mut found);
             for name in found.iter().filter(|name| name.full) {
                 let (from, to) = (offset + name.start, offset + name.end);
                 let known = names.iter().any(|other| other.labelled && other.value.0 < to && from < other.value.1);

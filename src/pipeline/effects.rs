@@ -134,13 +134,12 @@ impl Pipeline {
             })
             .collect();
         let mail = self.with_received(case, vec![case.mail.clone()]);
-        if let Some(letter) = self.report(case, &mail, &refused) {
-            self.store.queue(letter).await?;
-        }
+        let letter = self.report(case, &mail, &refused);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = Self::notice(case, verdict, NoticeKind::Sent);
-        self.store.queue(NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) }).await?;
+        let rest = NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) };
+        self.store.queue_all(letter.into_iter().chain([rest]).collect()).await?;
         self.bell.notify_one();
         Ok(())
     }
@@ -216,7 +215,7 @@ impl Pipeline {
             findings: case.findings.clone(),
             verdict: Verdict { hold: Some(terms), ..verdict.clone() },
             body,
-            now,
+            now: now.clone(),
             now_ms: case.now_ms,
             expires_ms,
             settle_ms: self.settle_ms,
@@ -229,7 +228,7 @@ impl Pipeline {
                 Reply::new(250, "2.0.0", &format!("Ok: kept for a decision as {id}"))
             }
             Ok(Held::Joined(id)) => Reply::new(250, "2.0.0", &format!("Ok: kept for a decision as {id}")),
-            Ok(Held::Decided(decided)) => self.follow(case, verdict, &decided, held).await,
+            Ok(Held::Decided(decided)) => self.follow(case, verdict, &decided, held, now).await,
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
                 later("the mail")
@@ -237,15 +236,24 @@ impl Pipeline {
         }
     }
 
-    /// A late transaction of a mail that was decided already: recipients who are new to it get what the others got.
-    async fn follow(&self, case: Case, verdict: Verdict, decided: &HeldMail, held: Vec<Recipient>) -> Reply {
+    /// A late transaction of a mail that was decided already: recipients who are new to it get what the others got, and those who need not
+    /// wait get their copies. A client that repeats a transaction since it heard no answer may so cause a second copy of these; leaving
+    /// them out could lose the first.
+    async fn follow(
+        &self,
+        case: Case,
+        verdict: Verdict,
+        decided: &HeldMail,
+        held: Vec<Recipient>,
+        now: Vec<Copy>,
+    ) -> Reply {
         let new: Vec<Recipient> = held
             .into_iter()
             .filter(|recipient| !decided.recipients.iter().any(|known| known.address == recipient.address))
             .collect();
         let repair = decided.decision.as_ref().and_then(|decision| decision.repair);
         let audit = self.audit(&case, &verdict, Event::Followed).count("recipients", new.len() as u64);
-        let copies = match repair {
+        let mut copies = match repair {
             Some(repair) if decided.state.leaves() && !new.is_empty() => {
                 let rules = self.rules.load_full();
                 plan::copies(
@@ -258,6 +266,7 @@ impl Pipeline {
             }
             _ => Vec::new(),
         };
+        copies.extend(now);
         let saved = if copies.is_empty() {
             self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
         } else {

@@ -22,10 +22,10 @@ use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums};
+use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums, random};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use bytes::Bytes;
 use group::{Groups, History};
 use std::sync::Arc;
@@ -194,9 +194,7 @@ impl Pipeline {
 
 /// A fresh id; `None` when the system gives no randomness.
 pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
-    let mut random = [0; 10];
-    rand::fill(&mut random).ok()?;
-    Some(MailId::new(now_ms, random))
+    Some(MailId::new(now_ms, random().ok()?))
 }
 
 /// The mail as a row of its sender's history: what it adds to each window that a rule asks for, and to those without a class.

@@ -185,16 +185,16 @@ impl Store {
     }
 }
 
-/// Which prepared file is not needed after a write. On a full disk it goes at once; after other errors it is not certain that
-/// the row is not there, so the file stays for the sweep at the next start.
+/// Which prepared files are not needed after a write. On a full disk they go at once; after other errors it is not certain that
+/// the rows are not there, so the files stay for the sweep at the next start.
 pub(super) fn unused<T>(
     written: &Result<T, StoreError>,
-    file: Option<String>,
-    of: impl FnOnce(&T) -> Option<String>,
+    files: Vec<String>,
+    of: impl FnOnce(&T) -> Vec<String>,
 ) -> Vec<String> {
     match written {
-        Ok(out) => of(out).into_iter().collect(),
-        Err(StoreError::Full) => file.into_iter().collect(),
+        Ok(out) => of(out),
+        Err(StoreError::Full) => files,
         Err(_) => Vec::new(),
     }
 }

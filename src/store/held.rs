@@ -250,12 +250,12 @@ impl Store {
         };
         let (mut new, mut items, mut history) = (new, items, history);
         loop {
-            let file = body.as_ref().and_then(Body::file).cloned();
+            let file = body.as_ref().and_then(Body::file).cloned().into_iter().collect();
             let holding = Arc::new(Holding { new, items, history, body: body.take() });
             let written = self.writer.write(Arc::clone(&holding)).await;
             let unused = body::unused(&written, file, |placed| match placed {
-                Placed::Held(_, unused) => unused.clone(),
-                Placed::BodyNeeded => None,
+                Placed::Held(_, unused) => unused.iter().cloned().collect(),
+                Placed::BodyNeeded => Vec::new(),
             });
             self.bodies.discard(unused).await;
             match written? {

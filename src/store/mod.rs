@@ -27,6 +27,7 @@ pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
+pub(crate) use secret::random;
 pub use transition::{Escalated, Transition};
 
 use crate::address::Address;

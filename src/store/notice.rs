@@ -207,7 +207,7 @@ impl Write for Done {
             return Ok((false, files));
         };
         for (queueing, body) in &self.letters {
-            files.extend(outbox::insert(at, queueing, body).await?);
+            files.extend(outbox::insert(at, queueing, Some(body)).await?);
         }
         files.extend(body::release(at, &row.id("mail")?).await?);
         Ok((true, files))

@@ -125,10 +125,12 @@ pub(super) async fn insert_items(at: &mut AnyConnection, mail: &MailId, items: &
 pub(super) async fn insert(
     at: &mut AnyConnection,
     queueing: &Queueing,
-    body: &Body,
+    body: Option<&Body>,
 ) -> Result<Option<String>, StoreError> {
-    // Without any copy nothing would ever read the body, and nothing would remove it.
-    let new = !queueing.items.is_empty() && body.insert(at, &queueing.id).await?;
+    let new = match body {
+        Some(body) => body.insert(at, &queueing.id).await?,
+        None => true,
+    };
     insert_items(at, &queueing.id, &queueing.items).await?;
     if let Some(row) = &queueing.history {
         history::insert(at, row).await?;
@@ -140,19 +142,21 @@ pub(super) async fn insert(
         notice::insert(at, new, queueing.now_ms).await?;
     }
     audit::add(at, &queueing.audit).await?;
-    Ok(body.file().filter(|_| !new).cloned())
+    Ok(body.and_then(Body::file).filter(|_| !new).cloned())
 }
 
-struct Queue {
-    queueing: Queueing,
-    body: Body,
-}
+struct Queue(Vec<(Queueing, Option<Body>)>);
 
 impl Write for Queue {
-    type Out = Option<String>;
+    /// Files to discard.
+    type Out = Vec<String>;
 
-    async fn apply(&self, at: &mut AnyConnection) -> Result<Option<String>, StoreError> {
-        insert(at, &self.queueing, &self.body).await
+    async fn apply(&self, at: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+        let mut files = Vec::new();
+        for (queueing, body) in &self.0 {
+            files.extend(insert(at, queueing, body.as_ref()).await?);
+        }
+        Ok(files)
     }
 }
 
@@ -288,7 +292,7 @@ impl Write for Settling {
             return Ok((false, files));
         }
         for (queueing, body) in &self.reports {
-            files.extend(insert(at, queueing, body).await?);
+            files.extend(insert(at, queueing, Some(body)).await?);
         }
         audit::add(at, &self.audit).await?;
         if self.done {
@@ -305,11 +309,39 @@ impl Store {
     /// # Errors
     /// When nothing was written; the caller answers 451.
     pub async fn queue(&self, new: NewQueued) -> Result<(), StoreError> {
-        let body = self.bodies.prepare(&new.body).await?;
-        let queueing = Queueing::new(new, &self.secret)?;
-        let file = body.file().cloned();
-        let written = self.writer.write(Queue { queueing, body }).await;
-        let unused = body::unused(&written, file, Option::clone);
+        self.queue_all(vec![new]).await
+    }
+
+    /// Keeps several mails and their copies in one commit: all or none. Of one without copies no bytes are kept, since nothing would ever
+    /// remove them.
+    ///
+    /// # Errors
+    /// When nothing was written; the caller answers 451.
+    pub async fn queue_all(&self, all: Vec<NewQueued>) -> Result<(), StoreError> {
+        let mut mails = Vec::with_capacity(all.len());
+        for new in all {
+            let bytes = new.body.clone();
+            mails.push((Queueing::new(new, &self.secret)?, bytes));
+        }
+        let mut queue = Vec::with_capacity(mails.len());
+        let mut files = Vec::new();
+        for (queueing, bytes) in mails {
+            let body = if queueing.items.is_empty() {
+                None
+            } else {
+                match self.bodies.prepare(&bytes).await {
+                    Ok(body) => Some(body),
+                    Err(error) => {
+                        self.bodies.discard(files).await;
+                        return Err(error);
+                    }
+                }
+            };
+            files.extend(body.as_ref().and_then(Body::file).cloned());
+            queue.push((queueing, body));
+        }
+        let written = self.writer.write(Queue(queue)).await;
+        let unused = body::unused(&written, files, Vec::clone);
         self.bodies.discard(unused).await;
         written.map(|_| ())
     }

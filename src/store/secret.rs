@@ -4,7 +4,8 @@
 use super::StoreError;
 use crate::address::Address;
 use crate::id::MailId;
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
+use rustix::rand::{GetRandomFlags, getrandom};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -73,11 +74,14 @@ fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| StoreError::file(dir, error))
 }
 
-/// Bytes from the system's generator.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+/// Bytes from the system's generator, up to 256 (getrandom(2): so many are never cut short). The generator of the TLS library would gather
+/// entropy of its own first, for more than a tenth of a second in which the first mail after a start waits.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| StoreError::Random)?;
-    Ok(bytes)
+    match getrandom(&mut bytes[..], GetRandomFlags::empty()) {
+        Ok(count) if count == N => Ok(bytes),
+        _ => Err(StoreError::Random),
+    }
 }
 
 /// A new id.

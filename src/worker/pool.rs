@@ -5,7 +5,9 @@ use super::frame::{self, HEAD_BYTES, PREFIX, Request, Response};
 use crate::facts::Facts;
 use crate::inspect::{Context, Inspection, Want};
 use crate::mail::envelope::Envelope;
+use crate::mail::recipients;
 use std::io;
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,15 +109,26 @@ impl Pool {
     /// [`Busy`] when no worker became free in time.
     pub async fn inspect(&self, envelope: &Envelope, mail: &[u8], want: Want) -> Result<Inspection, Busy> {
         let Ok(Ok(_slot)) = timeout(PATIENCE, self.slots.acquire()).await else { return Err(Busy) };
-        let fault = match timeout(self.options.deadline, self.attempt(envelope, mail, want)).await {
+        let fault = match timeout(self.options.deadline, self.twice(envelope, mail, want)).await {
             Ok(Ok(inspection)) => return Ok(inspection),
             Ok(Err(fault)) => fault,
             Err(_) => Fault::Deadline(self.options.deadline.as_secs()),
         };
         self.failures.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(cause = %fault, bytes = mail.len(), "inspection failed");
-        let facts = Facts::failed(envelope, mail.len() as u64, &fault.to_string());
-        Ok(Inspection { facts, ..Inspection::default() })
+        Ok(Inspection { facts: uninspected(envelope, mail, &fault.to_string()), ..Inspection::default() })
+    }
+
+    /// A worker that died may have been killed for reasons of its own, when memory was short or while it was idle: the mail gets another one,
+    /// within the same deadline. If it is the mail that kills workers, the second one dies too.
+    async fn twice(&self, envelope: &Envelope, mail: &[u8], want: Want) -> Result<Inspection, Fault> {
+        match self.attempt(envelope, mail, want).await {
+            Err(Fault::Died(error)) => {
+                tracing::info!(%error, "a worker died; another one gets the mail");
+                self.attempt(envelope, mail, want).await
+            }
+            other => other,
+        }
     }
 
     /// One attempt; a worker taken out is only put back after a good answer, so that any fault drops and kills it.
@@ -164,6 +177,19 @@ impl Pool {
         let output = child.stdout.take().ok_or_else(missing)?;
         Ok(Worker { _child: child, input, output, generation: 0, mails: 0 })
     }
+}
+
+/// What is known of a mail without a worker: its envelope, and whom its recipient fields show, so that a release with hidden addresses hides them.
+fn uninspected(envelope: &Envelope, mail: &[u8], cause: &str) -> Facts {
+    let mut facts = Facts::failed(envelope, mail.len() as u64, cause);
+    match catch_unwind(|| recipients::read(mail)) {
+        Ok(visible) => {
+            facts.visible = visible.addresses;
+            facts.recipients_unclear = visible.unclear;
+        }
+        Err(_) => facts.recipients_unclear = Some("they could not be read".to_owned()),
+    }
+    facts
 }
 
 impl Worker {

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Parsers recurse; this is the stack of the thread they run on.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -17,6 +18,9 @@ const RETIRE_KIBIBYTES: u64 = 96 * 1024;
 /// Serves requests from standard input until it ends; the address space is limited to `mebibytes`.
 #[must_use]
 pub fn run(mebibytes: u64) -> ExitCode {
+    if ignore_signals().is_err() {
+        return ExitCode::FAILURE;
+    }
     confine(mebibytes);
     let served =
         std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(io::stdin().lock(), io::stdout().lock()));
@@ -24,6 +28,18 @@ pub fn run(mebibytes: u64) -> ExitCode {
         Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+/// Service managers and terminals send their signals to the whole group of processes. A worker that went at once would leave the mails that are
+/// being inspected unread, and an orderly stop would hold them all; the end of its input is the only end it needs.
+fn ignore_signals() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _context = runtime.enter();
+    // A handler, once set, stays for the life of the process, and replaces the default: to end it.
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        drop(signal(kind)?);
+    }
+    Ok(())
 }
 
 /// Takes rights and resources from this process; what the kernel refuses to take is not needed for the deadline to work.

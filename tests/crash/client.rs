@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What the last reply was about when the connection broke.
@@ -69,6 +70,15 @@ pub struct World {
     pub numbers: AtomicU64,
 }
 
+/// How a transaction is sent.
+#[derive(Clone, Copy)]
+struct Way {
+    /// All commands at once (RFC 2920).
+    pipelined: bool,
+    /// The text in pieces.
+    slow: bool,
+}
+
 struct Session {
     life: u64,
     /// What the last reply was about.
@@ -122,22 +132,22 @@ impl Session {
     }
 
     /// One transaction; the phase tells how far it came, also when the connection breaks.
-    fn send(&mut self, mail: &Mail, transaction: usize, pipelined: bool, steps: &Steps) -> io::Result<(u16, String)> {
+    fn send(&mut self, mail: &Mail, transaction: usize, way: Way, steps: &Steps) -> io::Result<(u16, String)> {
         let mut commands = vec![format!("MAIL FROM:<{}>\r\n", sender(mail.number))];
         commands.extend(mail.transactions[transaction].iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
-        if pipelined {
+        if way.pipelined {
             let all = commands.concat() + "DATA\r\n";
             self.stream.write_all(all.as_bytes())?;
         }
         for command in &commands {
-            let reply = if pipelined { self.reply()? } else { self.command(command)? };
+            let reply = if way.pipelined { self.reply()? } else { self.command(command)? };
             if reply.0 == 421 {
                 return Ok(reply);
             }
             self.phase = Phase::Envelope;
             assert_eq!(reply.0, 250, "{command}{}", reply.1);
         }
-        let reply = if pipelined { self.reply()? } else { self.command("DATA\r\n")? };
+        let reply = if way.pipelined { self.reply()? } else { self.command("DATA\r\n")? };
         if reply.0 == 421 {
             return Ok(reply);
         }
@@ -145,7 +155,15 @@ impl Session {
         self.phase = Phase::Data;
         let wire = mail.stuffed();
         let (text, dot) = wire.split_at(wire.len() - 3);
-        self.stream.write_all(text)?;
+        if way.slow {
+            steps.happened(Step::ClientText);
+            for piece in text.chunks(text.len().div_ceil(4)) {
+                self.stream.write_all(piece)?;
+                thread::sleep(Duration::from_millis(3));
+            }
+        } else {
+            self.stream.write_all(text)?;
+        }
         // From here on the guard may have it, even if this very call fails.
         self.phase = Phase::Waiting;
         self.stream.write_all(dot)?;
@@ -206,7 +224,8 @@ pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
             }
         };
         let mail = Arc::clone(&log.sent[place].mail);
-        let outcome = open.send(&mail, transaction, dice.percent(50), &world.steps);
+        let way = Way { pipelined: dice.percent(50), slow: dice.percent(20) };
+        let outcome = open.send(&mail, transaction, way, &world.steps);
         let phase = open.phase;
         let broke = outcome.is_err();
         let at = Instant::now();

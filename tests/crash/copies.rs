@@ -1,7 +1,7 @@
 //! The deliveries of a run, sorted by mail: which copies arrived, in which life, and which bytes came twice.
 //! It refuses to call any repetition harmless; whether one is explained is for `check`.
 
-use crate::mails::{number_in, number_of};
+use crate::mails::{is_free, number_in, number_of};
 use crate::sink::Delivery;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,11 @@ impl Copy {
     pub fn repeated_after(&self) -> (BTreeSet<u64>, Option<u64>) {
         let mut after = BTreeSet::new();
         let mut twice = None;
-        for lives in self.lives.values() {
+        for (recipient, lives) in &self.lives {
+            // Who need not wait gets these bytes anew each time the transaction is repeated.
+            if is_free(recipient) {
+                continue;
+            }
             let distinct: BTreeSet<u64> = lives.iter().copied().collect();
             if distinct.len() < lives.len() {
                 twice = lives.first().copied();
@@ -75,6 +79,16 @@ impl Copies {
     /// Copies of a mail that this recipient got.
     pub fn got(&self, number: u64, recipient: &str) -> usize {
         self.mails.get(&number).into_iter().flatten().filter(|copy| copy.lives.contains_key(recipient)).count()
+    }
+
+    /// The most copies of a mail that one life brought this recipient.
+    pub fn most_in_one_life(&self, number: u64, recipient: &str) -> usize {
+        let copies = self.mails.get(&number).into_iter().flatten();
+        let mut count: BTreeMap<u64, usize> = BTreeMap::new();
+        for life in copies.filter_map(|copy| copy.lives.get(recipient)).flatten() {
+            *count.entry(*life).or_default() += 1;
+        }
+        count.into_values().max().unwrap_or(0)
     }
 
     /// All copies of all mails and letters.

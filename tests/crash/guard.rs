@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RULES: &str = r#"
 [lists]
 internal = ["example.jp"]
+parked   = ["customer9.test"]
 
 [[rule]]
 id   = "visible-addresses"
@@ -48,6 +49,13 @@ id   = "marked"
 title = { en = "Marked for outside" }
 when = { subject = "marked" }
 then = { tag = { header = "X-Guard: checked", subject = "[outside]" } }
+
+[[rule]]
+id    = "partly"
+title = { en = "One of the recipients is looked at first" }
+scope = "recipient"
+when  = { to = "@parked" }
+then  = { hold = "sender", repairs = ["as_is", "bcc", "cancel"] }
 
 [[rule]]
 id   = "delayed"

@@ -19,6 +19,8 @@ pub enum Kind {
     Bcc,
     /// Marks it, through the outbox.
     Tagged,
+    /// Keeps it for one recipient of each of its two transactions; the others have it at once.
+    Partly,
     /// Keeps it for a second, then sends it by itself.
     Delayed,
     /// Relays it to some, queues it for others, reports those who are refused.
@@ -38,6 +40,11 @@ pub struct Mail {
     pub transactions: Vec<Vec<String>>,
     /// In canonical form.
     pub data: Vec<u8>,
+}
+
+/// Need this recipient of a mail that is kept not wait?
+pub fn is_free(recipient: &str) -> bool {
+    recipient.starts_with("free")
 }
 
 /// Octets above which the guard keeps a body as a file.
@@ -80,8 +87,9 @@ impl Mail {
             52..56 => Kind::Discarded,
             56..67 => Kind::Bcc,
             67..77 => Kind::Tagged,
-            77..82 => Kind::Delayed,
-            82..93 => Kind::Mixed,
+            77..81 => Kind::Delayed,
+            81..86 => Kind::Partly,
+            86..93 => Kind::Mixed,
             93..97 => Kind::Later,
             _ => Kind::Refused,
         };
@@ -112,6 +120,13 @@ impl Mail {
             }
             Kind::Tagged => ("marked", vec![named("reader", 2)]),
             Kind::Delayed => ("delayed", vec![named("reader", 2)]),
+            Kind::Partly => {
+                let transaction = |half: u64| {
+                    let parked = format!("parked.{number}.{half}@customer9.test");
+                    vec![format!("free.{number}.{half}@customer{}.test", number % 7), parked]
+                };
+                ("ordinary", vec![transaction(0), transaction(1)])
+            }
             Kind::Mixed => {
                 let mut all = [named("reader", 1), named("refused", 2), named("later", 1)].concat();
                 if dice.percent(15) {

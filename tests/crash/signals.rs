@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 /// What just happened, for kills at a chosen step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// A client is sending the text of a mail, slowly.
+    ClientText,
     /// A client has sent its final dot.
     ClientDot,
     /// A client has its reply to a final dot.
@@ -22,7 +24,7 @@ pub enum Step {
 /// How often each step happened.
 #[derive(Default)]
 pub struct Steps {
-    counts: Mutex<[u64; 5]>,
+    counts: Mutex<[u64; 6]>,
     changed: Condvar,
 }
 

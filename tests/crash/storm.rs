@@ -119,7 +119,8 @@ impl Storm {
             } else {
                 slowest_start = slowest_start.max(guard.ready());
                 world.gate.set(Some(Open::Life(life)));
-                if self.dice.percent(75) {
+                // Most bursts begin when the first mails have been answered, some while everything is cold still.
+                for _ in 0..self.dice.below(9) {
                     steps.next(Step::Answered, PATIENCE);
                 }
             }
@@ -175,9 +176,10 @@ impl Storm {
         match (self.end, self.dice.below(100)) {
             // The first life makes the store; the handlers of an orderly stop must stand.
             (End::Kill, 0..12) if life > 1 => Moment::Start(self.dice.up_to(120)),
-            (_, 0..55) => Moment::Burst(self.dice.up_to(60)),
+            (_, 0..47) => Moment::Burst(self.dice.up_to(60)),
+            (_, 47..55) => Moment::After(Step::ClientText, self.dice.up_to(6)),
             (_, 55..65) => Moment::After(Step::ClientDot, self.dice.up_to(15)),
-            (_, 65..75) => Moment::After(Step::Answered, self.dice.up_to(3)),
+            (_, 65..75) => Moment::After(Step::Answered, self.dice.up_to(1)),
             (_, 75..83) => Moment::After(Step::SinkDot, self.dice.up_to(5)),
             (_, 83..92) => Moment::After(Step::SinkAccepted, self.dice.up_to(2)),
             _ => Moment::After(Step::Deciding, self.dice.up_to(100)),
@@ -224,10 +226,9 @@ impl Run {
         out
     }
 
-    /// Did enough kills fall into each phase? The text is cut seldom: only large mails are not written at once.
-    pub fn phases_are_all_met(&self) -> bool {
-        self.counts()
-            .iter()
-            .all(|(phase, count)| *count >= if *phase == "within the text" { 1 } else { self.kills / 40 })
+    /// The phases that fewer ends fell into.
+    pub fn phases_missed(&self, least: u64) -> String {
+        let missed = self.counts().into_iter().filter(|(_, count)| *count < least.max(1));
+        missed.map(|(phase, count)| format!("{count} {phase}")).collect::<Vec<_>>().join(", ")
     }
 }

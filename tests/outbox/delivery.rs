@@ -34,7 +34,7 @@ async fn a_copy_leaves_as_it_was_planned() {
     let mut seen = server.take_seen();
     seen.sort_by_key(|one| one.recipients[0].address.clone());
     assert_eq!(seen[0].data, body);
-    let changed = String::from_utf8(seen[1].data.to_vec()).unwrap();
+    let changed = String::from_utf8(seen[1].data.clone()).unwrap();
     assert!(changed.contains("To: two@mail.test\r\n") && changed.ends_with("\r\n\r\nbody of 1\r\n"), "{changed}");
     for one in seen {
         assert_eq!(one.sender, Some(Address::new("clerk@city.example.jp")));

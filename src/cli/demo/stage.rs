@@ -227,11 +227,11 @@ impl Stage {
     fn link_for(&self, person: &str) -> Option<String> {
         let person = Address::new(person);
         let mails = self.server.mails();
-        let notices = mails.iter().filter(|mail| {
+        let mut notices = mails.iter().filter(|mail| {
             mail.envelope.sender.is_none()
                 && mail.envelope.recipients.iter().any(|recipient| recipient.address == person)
         });
-        notices.filter_map(|notice| link_in(&notice.data, &self.page)).next()
+        notices.find_map(|notice| link_in(&notice.data, &self.page))
     }
 
     /// The link of any mail that still waits, for the person at the screen.
