@@ -19,6 +19,8 @@ mod fake_upstream;
 mod faults;
 #[path = "peers/guard.rs"]
 mod guard;
+#[path = "peers/large.rs"]
+mod large;
 #[path = "peers/postfix.rs"]
 mod postfix;
 #[path = "peers/reload.rs"]

@@ -13,9 +13,9 @@ use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store};
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -41,11 +41,16 @@ struct Work<'a, U> {
     upstream: &'a Arc<U>,
     running: JoinSet<Attempt>,
     leased: HashMap<Id, OutboxItem>,
+    /// What running deliveries read: the copies of one mail share its bytes.
+    bodies: HashMap<MailId, Weak<Shared>>,
 }
+
+/// The bytes of a kept mail, read by the first delivery that needs them.
+type Shared = OnceCell<Bytes>;
 
 impl<'a, U: Upstream> Work<'a, U> {
     fn new(outbox: &'a Outbox, upstream: &'a Arc<U>) -> Self {
-        Self { outbox, upstream, running: JoinSet::new(), leased: HashMap::new() }
+        Self { outbox, upstream, running: JoinSet::new(), leased: HashMap::new(), bodies: HashMap::new() }
     }
 
     fn free(&self) -> usize {
@@ -58,12 +63,23 @@ impl<'a, U: Upstream> Work<'a, U> {
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
         let items = self.outbox.store.claim_due(now_ms, self.outbox.patience.lease_ms, limit).await?;
         let more = items.len() >= free;
+        self.bodies.retain(|_, body| body.strong_count() > 0);
         for item in items {
             let (store, upstream) = (Arc::clone(&self.outbox.store), Arc::clone(self.upstream));
-            let attempt = attempt(store, upstream, item.clone());
+            let body = self.body(&item.mail);
+            let attempt = attempt(store, upstream, item.clone(), body);
             self.leased.insert(self.running.spawn(attempt).id(), item);
         }
         Ok(more)
+    }
+
+    fn body(&mut self, mail: &MailId) -> Arc<Shared> {
+        let known = self.bodies.get(mail).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let body = Arc::default();
+            self.bodies.insert(mail.clone(), Arc::downgrade(&body));
+            body
+        })
     }
 
     /// Writes down what a delivery came to.
@@ -295,20 +311,29 @@ fn audit(item: &OutboxItem, sorted: &Sorted, reported: bool, now_ms: u64) -> Vec
 }
 
 /// One attempt: a body that cannot be read defers everybody, and is told when the mail's time is over.
-async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxItem) -> Attempt {
-    let problem = match store.body(&item.mail).await {
-        Ok(Some(body)) => {
-            let data = plan::render(&body, &item.change);
+async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxItem, body: Arc<Shared>) -> Attempt {
+    let read = body
+        .get_or_try_init(|| async {
+            match store.body(&item.mail).await {
+                Ok(Some(body)) => Ok(body),
+                Ok(None) => Err("it is missing".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    match read {
+        Ok(body) => {
+            let data = plan::render(body, &item.change);
             let size = data.iter().map(|piece| piece.len() as u64).sum();
             let parameters = MailParameters { size: Some(size), ..item.parameters };
             let fates = upstream.deliver(item.sender.as_ref(), &parameters, &item.recipients, data.clone()).await;
-            return (fates, data);
+            (fates, data)
         }
-        Ok(None) => "it is missing".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(mail = %item.mail, problem, "failed to read a mail of the outbox");
-    (item.recipients.iter().map(|_| deferred("4.3.0 the kept mail cannot be read")).collect(), Vec::new())
+        Err(problem) => {
+            tracing::error!(mail = %item.mail, problem, "failed to read a mail of the outbox");
+            (item.recipients.iter().map(|_| deferred("4.3.0 the kept mail cannot be read")).collect(), Vec::new())
+        }
+    }
 }
 
 /// A delivery that panicked is a temporary failure of everybody.

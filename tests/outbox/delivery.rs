@@ -35,7 +35,7 @@ async fn a_copy_leaves_as_it_was_planned() {
     seen.sort_by_key(|one| one.recipients[0].address.clone());
     assert_eq!(seen[0].data, body);
     let changed = String::from_utf8(seen[1].data.clone()).unwrap();
-    assert!(changed.contains("To: two@mail.test\r\n") && changed.ends_with("\r\n\r\nbody of 1\r\n"), "{changed}");
+    assert!(changed.contains("To: <two@mail.test>\r\n") && changed.ends_with("\r\n\r\nbody of 1\r\n"), "{changed}");
     for one in seen {
         assert_eq!(one.sender, Some(Address::new("clerk@city.example.jp")));
         assert_eq!(one.parameters.envid.as_deref(), Some("QQ1"));
