@@ -134,6 +134,7 @@ fn only_documentation_domains_and_mailbox_providers_are_named() {
         "gmai.com",
         "yaho.co.jp",
         "docomo.co.jp",
+        "gmial.com",
     ]));
     let reserved = DomainSet::new(["*.example.com", "*.example.net"]);
     for (incident, mail) in everything() {

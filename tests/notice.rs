@@ -14,8 +14,11 @@ use sekisho::address::Address;
 use sekisho::detect::{Confidence, Finding, Kind};
 use sekisho::facts::MailKind;
 use sekisho::notice::errand::errands;
+use sekisho::notice::text::letter::why_stopped;
 use sekisho::notice::{Errand, Event, Language, Letter, Role, Voice, write};
+use sekisho::rules::example::Input;
 use sekisho::rules::verdict::{Decider, OnExpiry, Outcome, Repair, Rewriting, Verdict};
+use sekisho::rules::{compile, evaluate, shipped};
 use sekisho::store::{About, Actor, Decision, HeldMail, Notice, NoticeKind, State};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -292,6 +295,37 @@ fn what_happens_at_the_end_of_the_time_is_said() {
         let letter = readable(&letter(&voice(&BOTH), &Event::Held(&mail), SENDER, Role::Sender));
         assert!(letter.contains(ja) && letter.contains(en), "{decider:?} {on_expiry:?}\n{letter}");
     }
+}
+
+#[test]
+fn every_rule_that_ships_says_why_and_never_that_a_kept_mail_was_sent() {
+    let set = compile(&shipped::sources()).unwrap();
+    let mut stopped = 0;
+    for example in set.examples() {
+        let Input::Facts(facts) = &example.input else { continue };
+        let verdict = evaluate(&set, facts);
+        if !verdict.outcome.stops() {
+            continue;
+        }
+        stopped += 1;
+        let about = About {
+            sender: facts.sender.clone(),
+            facts: (**facts).clone(),
+            findings: Vec::new(),
+            verdict,
+            created_ms: RECEIVED,
+        };
+        let notice = notice(NoticeKind::Blocked, Some(about));
+        let event = Event::due(&notice, None).unwrap();
+        let reasons = why_stopped(Language::Ja, &event.about());
+        assert!(reasons.iter().any(|(_, sentences)| !sentences.is_empty()), "{}: {reasons:?}", example.name());
+        let mut said = std::collections::BTreeSet::new();
+        for (title, sentences) in &reasons {
+            assert!(!title.contains("組織外に送られました"), "{}: {title}", example.name());
+            assert!(sentences.iter().all(|sentence| said.insert(sentence)), "{}: said twice", example.name());
+        }
+    }
+    assert!(stopped > 20, "{stopped}");
 }
 
 #[test]

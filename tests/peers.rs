@@ -7,14 +7,32 @@
     reason = "helpers of tests fail a test by panicking, and show logs when one fails"
 )]
 
+#[path = "peers/chain.rs"]
+mod chain;
 #[path = "peers/client.rs"]
 mod client;
+#[path = "peers/disk.rs"]
+mod disk;
+#[path = "peers/fake_upstream.rs"]
+mod fake_upstream;
+#[path = "peers/faults.rs"]
+mod faults;
 #[path = "peers/guard.rs"]
 mod guard;
 #[path = "peers/postfix.rs"]
 mod postfix;
+#[path = "peers/reload.rs"]
+mod reload;
+#[path = "peers/signed.rs"]
+mod signed;
 #[path = "peers/sink.rs"]
 mod sink;
+#[path = "peers/smtp_clients.rs"]
+mod smtp_clients;
+#[path = "peers/status.rs"]
+mod status;
+#[path = "peers/tls.rs"]
+mod tls;
 #[path = "peers/uji.rs"]
 mod uji;
 #[path = "peers/web.rs"]

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 
 /// How often files are looked at.
 const WATCH: Duration = Duration::from_secs(2);
-/// How often the outbox and notices are looked at when no bell rings.
+/// How often notices are looked at.
 const POLL: Duration = Duration::from_secs(1);
 /// How often expiry and escalation are looked at.
 const EXPIRY: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl Chores {
             }
         });
         let all = Arc::clone(self);
-        tasks.spawn(async move { all.deliver().await });
+        tasks.spawn(async move { all.outbox.run(|| all.clock.now_ms(), &all.relay, &all.bell, &all.stopping).await });
         let all = Arc::clone(self);
         tasks.spawn(async move {
             while all.goes_on() {
@@ -94,11 +94,6 @@ impl Chores {
         tasks.spawn(async move { all.watch().await });
     }
 
-    /// Begins nothing more.
-    pub(super) fn stop(&self) {
-        self.outbox.stop();
-    }
-
     fn goes_on(&self) -> bool {
         !self.stopping.is_cancelled()
     }
@@ -108,29 +103,6 @@ impl Chores {
         tokio::select! {
             () = self.stopping.cancelled() => {}
             () = tokio::time::sleep(time) => {}
-        }
-    }
-
-    /// Empties the outbox as things become due; a bell from the pipeline or the page wakes it at once.
-    async fn deliver(&self) {
-        loop {
-            match self.outbox.run_once(self.clock.now_ms(), &self.relay).await {
-                // There may be more than one batch.
-                Ok(round) if round.items > 0 => {
-                    if self.stopping.is_cancelled() {
-                        return;
-                    }
-                    continue;
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!("failed to {error}"),
-            }
-            self.relay.tidy();
-            tokio::select! {
-                () = self.stopping.cancelled() => return,
-                () = self.bell.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
         }
     }
 
@@ -240,6 +212,7 @@ impl Chores {
         if !self.relay.reachable().await {
             reasons.push("the mail server behind is not reachable".to_owned());
         }
+        self.relay.tidy();
         self.metrics.connections.set(i64::try_from(shared.connections()).unwrap_or(i64::MAX));
         self.metrics.inspection_failures.set(i64::try_from(self.workers.failures()).unwrap_or(i64::MAX));
         *self.unwell.lock().unwrap_or_else(PoisonError::into_inner) = reasons;

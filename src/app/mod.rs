@@ -189,7 +189,12 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
-            outbox: Outbox::new(Arc::clone(&store), reporter, Patience::default(), config.upstream.connections),
+            outbox: Outbox::new(
+                Arc::clone(&store),
+                reporter,
+                Patience::starting(config.retry_ms),
+                config.upstream.connections,
+            ),
             desk: Arc::clone(&desk),
             key,
             author,
@@ -202,11 +207,12 @@ impl App {
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
-                let (clock, voice) = (clock.clone(), Arc::clone(&chores));
+                let (clock, voice, acting) = (clock.clone(), Arc::clone(&chores), Arc::clone(&chores));
                 let router = console::router(console::ConsoleState {
                     desk,
                     voice: Arc::new(move || Arc::new(voice.voice())),
                     clock: Arc::new(move || clock.now_ms()),
+                    acted: Arc::new(move || acting.bell.notify_one()),
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
@@ -243,8 +249,6 @@ impl App {
     /// Stops in order: no new connections, 421 to idle sessions, mails in progress are finished, then the store closes.
     pub async fn stop(self) {
         self.stopping.cancel();
-        // What waits in the outbox waits for the next start; only what has begun is finished.
-        self.chores.stop();
         let finished = async {
             // First those who accept connections, so that none begins unnoticed.
             self.tasks.wait().await;

@@ -107,10 +107,10 @@ fn test(set: &RuleSet, junit: bool) -> u8 {
         match (&result, junit) {
             (Ok(()), false) => _ = writeln!(out, "ok      {}", each.name()),
             (Err(failure), false) => {
-                _ = writeln!(out, "FAILED  {}\n{}\n", each.name(), failure.problem.render(io::stdout().is_terminal()))
+                _ = writeln!(out, "FAILED  {}\n{}\n", each.name(), failure.problem.render(io::stdout().is_terminal()));
             }
             (Ok(()), true) => {
-                _ = writeln!(out, "  <testcase classname=\"{}\" name=\"{}\"/>", xml(each.file()), xml(&each.name()))
+                _ = writeln!(out, "  <testcase classname=\"{}\" name=\"{}\"/>", xml(each.file()), xml(&each.name()));
             }
             (Err(failure), true) => {
                 _ = writeln!(

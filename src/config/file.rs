@@ -26,6 +26,8 @@ pub struct File {
     #[serde(default)]
     pub workers: Workers,
     #[serde(default)]
+    pub outbox: Outbox,
+    #[serde(default)]
     pub retention: Retention,
     #[serde(default)]
     pub log: Log,
@@ -145,6 +147,19 @@ pub struct Status {
 #[serde(deny_unknown_fields, default)]
 pub struct Workers {
     pub count: Option<usize>,
+}
+
+/// `[outbox]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outbox {
+    pub retry: Spanned<String>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { retry: Spanned::new(0..0, "1m".into()) }
+    }
 }
 
 /// `[retention]`.

@@ -32,6 +32,8 @@ pub struct Config {
     /// Where health and metrics are served.
     pub status: Option<SocketAddr>,
     pub workers: usize,
+    /// Milliseconds until the outbox tries a second time; later waits grow from it.
+    pub retry_ms: u64,
     /// Milliseconds that decided mails, and audit rows, are kept.
     pub keep_decided_ms: u64,
     pub keep_audit_ms: u64,
@@ -154,6 +156,10 @@ impl Reader<'_> {
         let notice = self.notice(&file.notice, &hostname);
         let console = self.console(&file);
         let status = file.status.listen.as_ref().map(|listen| self.socket(listen));
+        let retry_ms = self.duration(&file.outbox.retry);
+        if milliseconds(file.outbox.retry.get_ref()) == Some(0) {
+            self.fail(file.outbox.retry.span(), "the outbox cannot try again at once", "write a time such as 1m");
+        }
         let keep_decided_ms = self.duration(&file.retention.decided);
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
@@ -172,6 +178,7 @@ impl Reader<'_> {
                 console,
                 status,
                 workers,
+                retry_ms,
                 keep_decided_ms,
                 keep_audit_ms,
                 log,

@@ -96,6 +96,7 @@ async fn act(
     let result = state.desk.act(&visit.mail.id, actor, action, visit.now_ms).await;
     match result {
         Ok(_) => {
+            (state.acted)();
             tracing::info!(mail = %visit.mail.id, role = ?visit.claim.purpose, "a held mail was acted on by its link");
             let to = format!("/held/{}?t={}&lang={}", visit.mail.id, choice.t, language.tag());
             (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()

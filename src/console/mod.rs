@@ -49,6 +49,8 @@ pub struct ConsoleState {
     pub voice: Arc<dyn Fn() -> Arc<Voice> + Send + Sync>,
     /// Epoch milliseconds now.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Called after a decision, so that what was released leaves at once.
+    pub acted: Arc<dyn Fn() + Send + Sync>,
     /// Shows the text of a mail to those who decide about it; `None` for not at all.
     pub preview: Option<Preview>,
 }

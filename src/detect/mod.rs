@@ -1,38 +1,66 @@
 //! From text to findings, and from findings to distinct persons.
 //! It refuses to know any allow-list or threshold: whether a finding matters is for the rules.
 
+use crate::address::{Address, DomainSet};
+use crate::extract::{Content, Piece, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What kind of personal or confidential data a finding is; the word is the key `data.KIND` of the rule language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    MyNumber,
-    DriversLicense,
-    Phone,
-    PostalCode,
-    Address,
-    EmailAddress,
-    BirthDate,
-    BankAccount,
-    CreditCard,
-    Name,
-    Health,
-    Welfare,
-    Grades,
-    Discipline,
-    Tax,
-    Credential,
-    ConfidentialMark,
-}
+// Kinds, one a file
+pub mod address;
+pub mod archive_password;
+pub mod bank_account;
+pub mod belief;
+pub mod birth_date;
+pub mod confidential_mark;
+pub mod credential;
+pub mod credit_card;
+pub mod crime;
+pub mod discipline;
+pub mod drivers_license;
+pub mod email_address;
+pub mod employment_insurance;
+pub mod family;
+pub mod grades;
+pub mod health;
+pub mod health_insurance;
+pub mod my_number;
+pub mod name;
+pub mod passport;
+pub mod pension_number;
+pub mod phone;
+pub mod postal_code;
+pub mod residence_card;
+pub mod resident_record_code;
+pub mod tax;
+pub mod welfare;
+// What they share
+pub mod check_digit;
+pub mod context;
+mod dictionary;
+mod distinct;
+mod gazetteer;
+mod hash;
+mod kind;
+mod mask;
+mod name_search;
+pub mod normalize;
+pub mod number;
+// From values to persons
+mod column;
+mod layout;
+mod ledger;
+mod person;
+mod prose;
+mod signature;
+mod table;
+mod tally;
 
-impl Kind {
-    /// tmp
-    pub fn as_str(self) -> &'static str {
-        "x"
-    }
-}
+pub use kind::Kind;
+
+use context::Word;
+use ledger::Ledger;
+
 /// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -105,15 +133,46 @@ pub struct Detected {
     /// The strongest confidential mark, as written (`社外秘`, `Confidential`).
     pub confidential: Option<String>,
 }
-/// tmp
+
+/// What is inspected, and whose data does not count.
+#[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    pub pieces: &'a [crate::extract::Piece],
-    pub own: &'a [crate::address::Address],
-    pub recipients: &'a [crate::address::Address],
-    pub internal: &'a crate::address::DomainSet,
+    /// Everything that was read.
+    pub pieces: &'a [Piece],
+    /// The sender's addresses (envelope and From).
+    pub own: &'a [Address],
+    /// The recipients' addresses.
+    pub recipients: &'a [Address],
+    /// The organisation.
+    pub internal: &'a DomainSet,
+    /// Put values into the findings.
     pub reveal: bool,
 }
-/// tmp
-pub fn detect(_s: &Subject) -> Detected {
-    Detected::default()
+
+/// Finds everything in one mail.
+#[must_use]
+pub fn detect(subject: &Subject<'_>) -> Detected {
+    let mut ledger = Ledger::new(subject);
+    // Bodies first: who is greeted and who signs is known before attachments are counted.
+    let first = |piece: &&Piece| matches!(piece.role, Role::Subject | Role::Body);
+    let order = subject.pieces.iter().filter(first).chain(subject.pieces.iter().filter(|piece| !first(piece)));
+    for piece in order {
+        match &piece.content {
+            Content::Text(text) => prose::read(&mut ledger, &piece.path, piece.role, text),
+            Content::Table(rows) => {
+                let sensitive = title(&mut ledger, &piece.path);
+                table::read(&mut ledger, &piece.path, rows, sensitive);
+            }
+        }
+    }
+    ledger.close()
+}
+
+/// What the names of file and sheet say about everybody in it: `生活保護受給者名簿.xlsx`.
+fn title(ledger: &mut Ledger<'_>, path: &str) -> Option<Kind> {
+    let folded = normalize::fold(path);
+    ledger.buffers.scan(&folded).words.iter().find_map(|hit| match hit.word {
+        Word::Sensitive(kind) => Some(kind),
+        _ => None,
+    })
 }

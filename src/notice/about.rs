@@ -6,7 +6,7 @@ use crate::address::{Address, DomainSet};
 use crate::detect::{Confidence, Finding, Kind};
 use crate::facts::Facts;
 use crate::id::MailId;
-use crate::rules::verdict::{Match, Verdict};
+use crate::rules::verdict::{Match, Outcome, Verdict};
 use crate::store::{self, HeldMail};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -138,9 +138,16 @@ impl<'a> About<'a> {
         (!subject.is_empty()).then_some(subject)
     }
 
-    /// The enforced rules that concern the mail.
-    pub fn matches(&self) -> impl Iterator<Item = &'a Match> {
-        self.verdict.matches.iter().filter(|found| !found.observed)
+    /// The rules for which the mail was stopped, delayed or changed, or somebody is told; not those that only observe, log or tag,
+    /// whose titles may speak of a mail that was sent.
+    #[must_use]
+    pub fn deciding(&self) -> Vec<&'a Match> {
+        let least = match self.verdict.outcome {
+            outcome if outcome.stops() => Outcome::HoldSender,
+            Outcome::Delay => Outcome::Delay,
+            _ => Outcome::Notify,
+        };
+        self.verdict.matches.iter().filter(|found| !found.observed && found.outcome >= least).collect()
     }
 
     /// What was found, by kind.

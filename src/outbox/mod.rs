@@ -18,7 +18,6 @@ use crate::store::{Settlement, Store, StoreError};
 use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// The next mail server.
@@ -41,17 +40,11 @@ pub trait Upstream: Send + Sync + 'static {
 
 /// The outbox at work.
 pub struct Outbox {
-    work: Arc<Work>,
-    /// Deliveries at the same time.
-    concurrency: usize,
-    stopping: AtomicBool,
-}
-
-/// What every delivery needs.
-struct Work {
     store: Arc<Store>,
     reporter: Reporter,
     patience: Patience,
+    /// Deliveries at the same time.
+    concurrency: usize,
     /// Results that could not be written yet; their items are not delivered again before they are.
     unsettled: Mutex<Vec<Settlement>>,
 }
@@ -60,13 +53,7 @@ impl Outbox {
     /// An outbox over a store, with at least one delivery at a time.
     #[must_use]
     pub fn new(store: Arc<Store>, reporter: Reporter, patience: Patience, concurrency: usize) -> Self {
-        let work = Arc::new(Work { store, reporter, patience, unsettled: Mutex::default() });
-        Self { work, concurrency: concurrency.max(1), stopping: AtomicBool::new(false) }
-    }
-
-    /// From now on nothing more is claimed: a running round ends when the deliveries that have begun are settled.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        Self { store, reporter, patience, concurrency: concurrency.max(1), unsettled: Mutex::default() }
     }
 }
 
@@ -76,4 +63,7 @@ pub enum OutboxError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system gives no random bytes.
+    #[error("get random bytes from the system")]
+    Random,
 }

@@ -2,7 +2,7 @@
 //! It refuses to hammer a server: waits grow up to an hour, with jitter so that a queue does not come back all at once.
 
 use super::OutboxError;
-use crate::store::random;
+use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
 const MINUTE_MS: u64 = 60_000;
@@ -23,16 +23,23 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
+        Self::starting(MINUTE_MS)
+    }
+}
+
+impl Patience {
+    /// The waits grow from this first one (milliseconds) up to an hour, or stay if it is longer.
+    #[must_use]
+    pub fn starting(first_ms: u64) -> Self {
+        let most = first_ms.max(HOUR_MS);
         Self {
-            waits_ms: [1, 2, 5, 10, 20, 40, 60].map(|minutes| minutes * MINUTE_MS).to_vec(),
+            waits_ms: [1, 2, 5, 10, 20, 40, 60].map(|times| first_ms.saturating_mul(times).min(most)).to_vec(),
             lifetime_ms: 5 * 24 * HOUR_MS,
             warn_ms: 4 * HOUR_MS,
             lease_ms: 2 * MINUTE_MS,
         }
     }
-}
 
-impl Patience {
     /// The wait after this attempt (1 is the first), without jitter.
     #[must_use]
     pub fn wait_ms(&self, attempt: u32) -> u64 {
@@ -49,7 +56,9 @@ impl Patience {
 
     /// When to try again after an attempt now (epoch milliseconds): never behind the end of the mail's life, so that it is reported in time.
     pub(super) fn next_ms(&self, now_ms: u64, created_ms: u64, attempt: u32) -> Result<u64, OutboxError> {
-        let next = now_ms.saturating_add(self.jittered_ms(attempt, u64::from_le_bytes(random()?)));
+        let mut bytes = [0; 8];
+        rand::fill(&mut bytes).map_err(|_| OutboxError::Random)?;
+        let next = now_ms.saturating_add(self.jittered_ms(attempt, u64::from_le_bytes(bytes)));
         Ok(next.min(created_ms.saturating_add(self.lifetime_ms)).max(now_ms.saturating_add(1)))
     }
 }
@@ -64,6 +73,8 @@ mod tests {
         let minutes: Vec<u64> = (1..=9).map(|attempt| patience.wait_ms(attempt) / MINUTE_MS).collect();
         assert_eq!(minutes, [1, 2, 5, 10, 20, 40, 60, 60, 60]);
         assert_eq!(patience.wait_ms(u32::MAX), HOUR_MS);
+        assert_eq!(Patience::starting(2_000).waits_ms, [2_000, 4_000, 10_000, 20_000, 40_000, 80_000, 120_000]);
+        assert_eq!(Patience::starting(3 * HOUR_MS).wait_ms(7), 3 * HOUR_MS);
     }
 
     #[test]

@@ -1,22 +1,24 @@
-//! One round of the outbox: claim what is due, deliver a few at a time, write down what came of it.
+//! The outbox at work: claim what is due, deliver a few at a time, write down what came of it.
 //! It refuses to deliver again what was accepted: a result that could not be written is kept and written before anything else is claimed.
 
 use super::report::{Letter, Report, report};
 use super::settle::{Sorted, deferred, sort};
-use super::{Outbox, OutboxError, Upstream, Work};
+use super::{Outbox, OutboxError, Upstream};
 use crate::id::MailId;
 use crate::mail::envelope::{MailParameters, Recipient};
 use crate::plan::{self, Change, Copy};
 use crate::rules::verdict::Outcome;
 use crate::smtp::sender::Fate;
-use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store, random};
+use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store};
+use aws_lc_rs::rand;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
+use tokio_util::sync::CancellationToken;
 
 /// What one round did; numbers of recipients, but for the items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,115 +32,170 @@ pub struct Round {
 /// The fates and the copy that was sent.
 type Attempt = (Vec<Fate>, Vec<Bytes>);
 
-impl Outbox {
-    /// Delivers everything that is due now (epoch milliseconds), and returns when all attempts are settled.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written; what was claimed comes again.
-    pub async fn run_once<U: Upstream>(&self, now_ms: u64, upstream: &Arc<U>) -> Result<Round, OutboxError> {
-        let work = &self.work;
-        work.write_unsettled().await?;
-        let started = Instant::now();
-        let lease_ms = work.patience.lease_ms;
-        let third = Duration::from_millis((lease_ms / 3).max(1));
-        let mut extend = interval_at(started + third, third);
-        extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut round = Round::default();
-        let mut running: JoinSet<Result<Round, OutboxError>> = JoinSet::new();
-        let mut leased: HashMap<Id, OutboxItem> = HashMap::new();
-        let mut more = true;
-        let mut failure = None;
-        loop {
-            let free = self.concurrency.saturating_sub(running.len());
-            if more && free > 0 && !self.stopping.load(Ordering::Relaxed) {
-                let limit = u32::try_from(free).unwrap_or(u32::MAX);
-                match work.store.claim_due(now_ms, lease_ms, limit).await {
-                    Ok(items) => {
-                        more = items.len() >= free;
-                        for item in items {
-                            let delivery = deliver(Arc::clone(work), Arc::clone(upstream), item.clone(), now_ms);
-                            leased.insert(running.spawn(delivery).id(), item);
-                        }
-                    }
-                    Err(error) => {
-                        more = false;
-                        failure = Some(error.into());
-                    }
-                }
-            }
-            if running.is_empty() {
-                return failure.map_or(Ok(round), Err);
-            }
-            tokio::select! {
-                Some(joined) = running.join_next_with_id() => {
-                    let settled = match joined {
-                        Ok((id, settled)) => {
-                            leased.remove(&id);
-                            settled
-                        }
-                        // A delivery that panicked is a temporary failure of everybody.
-                        Err(error) => {
-                            tracing::error!(%error, "a delivery ended by itself");
-                            match leased.remove(&error.id()) {
-                                Some(item) => work.settle(item, Attempt::default(), upstream.carries_dsn(), now_ms).await,
-                                None => Ok(Round::default()),
-                            }
-                        }
-                    };
-                    match settled {
-                        Ok(done) => round.add(done),
-                        Err(error) => {
-                            more = false;
-                            failure = Some(error);
-                        }
-                    }
-                }
-                _ = extend.tick() => {
-                    let items: Vec<_> = leased.values().cloned().collect();
-                    let passed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    let until = now_ms.saturating_add(passed).saturating_add(lease_ms);
-                    if let Err(error) = work.store.extend_leases(&items, until).await {
-                        tracing::warn!(%error, "failed to extend the leases of deliveries that go on");
-                    }
-                }
-            }
+/// How often the outbox is looked at when no bell rings: other processes release held mails too.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Deliveries that go on, with the items they have leased.
+struct Work<'a, U> {
+    outbox: &'a Outbox,
+    upstream: &'a Arc<U>,
+    running: JoinSet<Attempt>,
+    leased: HashMap<Id, OutboxItem>,
+}
+
+impl<'a, U: Upstream> Work<'a, U> {
+    fn new(outbox: &'a Outbox, upstream: &'a Arc<U>) -> Self {
+        Self { outbox, upstream, running: JoinSet::new(), leased: HashMap::new() }
+    }
+
+    fn free(&self) -> usize {
+        self.outbox.concurrency.saturating_sub(self.running.len())
+    }
+
+    /// Starts as many deliveries of due items as there is room for; `true` when more may be due.
+    async fn claim(&mut self, now_ms: u64) -> Result<bool, OutboxError> {
+        let free = self.free();
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let items = self.outbox.store.claim_due(now_ms, self.outbox.patience.lease_ms, limit).await?;
+        let more = items.len() >= free;
+        for item in items {
+            let (store, upstream) = (Arc::clone(&self.outbox.store), Arc::clone(self.upstream));
+            let attempt = attempt(store, upstream, item.clone());
+            self.leased.insert(self.running.spawn(attempt).id(), item);
+        }
+        Ok(more)
+    }
+
+    /// Writes down what a delivery came to.
+    async fn settle(
+        &mut self,
+        joined: Result<(Id, Attempt), JoinError>,
+        now_ms: u64,
+        round: &mut Round,
+    ) -> Result<(), OutboxError> {
+        let (id, attempt) = finished(joined);
+        match self.leased.remove(&id) {
+            Some(item) => self.outbox.settle(item, attempt, self.upstream.carries_dsn(), now_ms, round).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn extend(&self, now_ms: u64) {
+        let items: Vec<_> = self.leased.values().cloned().collect();
+        let until = now_ms.saturating_add(self.outbox.patience.lease_ms);
+        if let Err(error) = self.outbox.store.extend_leases(&items, until).await {
+            tracing::warn!(%error, "failed to extend the leases of deliveries that go on");
         }
     }
 }
 
-impl Round {
-    fn add(&mut self, other: Self) {
-        self.items += other.items;
-        self.accepted += other.accepted;
-        self.deferred += other.deferred;
-        self.failed += other.failed;
+impl Outbox {
+    /// Delivers what becomes due until told to stop, then finishes what has begun. The bell says that something is due now.
+    ///
+    /// A slow delivery holds up no other, as long as fewer than the concurrency are slow.
+    pub async fn run<U: Upstream>(
+        &self,
+        now_ms: impl Fn() -> u64 + Send + Sync,
+        upstream: &Arc<U>,
+        bell: &Notify,
+        stopping: &CancellationToken,
+    ) {
+        let mut work = Work::new(self, upstream);
+        let mut extend = self.leasing();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = true;
+        loop {
+            let open = !stopping.is_cancelled();
+            if open && due && work.free() > 0 {
+                due = match self.write_unsettled().await {
+                    Ok(()) => work.claim(now_ms()).await,
+                    Err(error) => Err(error),
+                }
+                .unwrap_or_else(|error| {
+                    tracing::error!("failed to {error}");
+                    false
+                });
+            }
+            if !open && work.running.is_empty() {
+                if let Err(error) = self.write_unsettled().await {
+                    tracing::error!("failed to {error}");
+                }
+                return;
+            }
+            tokio::select! {
+                Some(joined) = work.running.join_next_with_id() => {
+                    if let Err(error) = work.settle(joined, now_ms(), &mut Round::default()).await {
+                        tracing::error!("failed to {error}");
+                    }
+                }
+                _ = extend.tick() => work.extend(now_ms()).await,
+                () = bell.notified(), if open => due = true,
+                _ = look.tick(), if open => due = true,
+                () = stopping.cancelled(), if open => {}
+            }
+        }
     }
-}
 
-/// One item from attempt to commit. Each delivery settles by itself: results of several go into one commit, and what the next server has
-/// accepted waits for no other delivery to be written down. Between the two a crash means a second copy.
-async fn deliver<U: Upstream>(
-    work: Arc<Work>,
-    upstream: Arc<U>,
-    item: OutboxItem,
-    now_ms: u64,
-) -> Result<Round, OutboxError> {
-    let attempt = attempt(&work.store, upstream.as_ref(), item.clone()).await;
-    work.settle(item, attempt, upstream.carries_dsn(), now_ms).await
-}
+    /// Delivers everything that is due at one moment (epoch milliseconds), and returns when all attempts are settled.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what was claimed comes again.
+    pub async fn run_once<U: Upstream>(&self, now_ms: u64, upstream: &Arc<U>) -> Result<Round, OutboxError> {
+        self.write_unsettled().await?;
+        let started = Instant::now();
+        let mut extend = self.leasing();
+        let mut round = Round::default();
+        let mut work = Work::new(self, upstream);
+        let mut more = true;
+        let mut failure = None;
+        loop {
+            if more && work.free() > 0 {
+                more = work.claim(now_ms).await.unwrap_or_else(|error| {
+                    failure = Some(error);
+                    false
+                });
+            }
+            if work.running.is_empty() {
+                return failure.map_or(Ok(round), Err);
+            }
+            tokio::select! {
+                Some(joined) = work.running.join_next_with_id() => {
+                    if let Err(error) = work.settle(joined, now_ms, &mut round).await {
+                        more = false;
+                        failure = Some(error);
+                    }
+                }
+                _ = extend.tick() => {
+                    let passed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    work.extend(now_ms.saturating_add(passed)).await;
+                }
+            }
+        }
+    }
 
-impl Work {
+    /// Ticks when leases have to be extended.
+    fn leasing(&self) -> Interval {
+        let third = Duration::from_millis((self.patience.lease_ms / 3).max(1));
+        let mut extend = interval_at(Instant::now() + third, third);
+        extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        extend
+    }
+
     async fn settle(
         &self,
         item: OutboxItem,
         attempt: Attempt,
         carries_dsn: bool,
         now_ms: u64,
-    ) -> Result<Round, OutboxError> {
+        round: &mut Round,
+    ) -> Result<(), OutboxError> {
         let (fates, mail) = attempt;
         let sorted = sort(&item, fates, &self.patience, carries_dsn, now_ms);
-        let round =
-            Round { items: 1, accepted: sorted.accepted, deferred: sorted.open.len() as u64, failed: sorted.failed };
+        round.items += 1;
+        round.accepted += sorted.accepted;
+        round.failed += sorted.failed;
+        round.deferred += sorted.open.len() as u64;
         let report = self.report(&item, &sorted, &mail, now_ms)?;
         let audit = audit(&item, &sorted, report.is_some(), now_ms);
         let settlement = Settlement {
@@ -150,8 +207,7 @@ impl Work {
             audit,
             now_ms,
         };
-        self.write(settlement).await?;
-        Ok(round)
+        self.write(settlement).await
     }
 
     /// Writes a result; one that cannot be written is kept for the next round.
@@ -190,7 +246,9 @@ impl Work {
         mail: &[Bytes],
         now_ms: u64,
     ) -> Result<Option<NewQueued>, OutboxError> {
-        let id = MailId::new(now_ms, random()?);
+        let mut random = [0; 10];
+        rand::fill(&mut random).map_err(|_| OutboxError::Random)?;
+        let id = MailId::new(now_ms, random);
         let about = Report {
             id: &id,
             sender: item.sender.as_ref(),
@@ -237,7 +295,7 @@ fn audit(item: &OutboxItem, sorted: &Sorted, reported: bool, now_ms: u64) -> Vec
 }
 
 /// One attempt: a body that cannot be read defers everybody, and is told when the mail's time is over.
-async fn attempt<U: Upstream>(store: &Store, upstream: &U, item: OutboxItem) -> Attempt {
+async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxItem) -> Attempt {
     let problem = match store.body(&item.mail).await {
         Ok(Some(body)) => {
             let data = plan::render(&body, &item.change);
@@ -251,4 +309,12 @@ async fn attempt<U: Upstream>(store: &Store, upstream: &U, item: OutboxItem) -> 
     };
     tracing::error!(mail = %item.mail, problem, "failed to read a mail of the outbox");
     (item.recipients.iter().map(|_| deferred("4.3.0 the kept mail cannot be read")).collect(), Vec::new())
+}
+
+/// A delivery that panicked is a temporary failure of everybody.
+fn finished(joined: Result<(Id, Attempt), JoinError>) -> (Id, Attempt) {
+    joined.unwrap_or_else(|error| {
+        tracing::error!(%error, "a delivery ended by itself");
+        (error.id(), (Vec::new(), Vec::new()))
+    })
 }

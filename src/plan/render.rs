@@ -38,8 +38,11 @@ pub fn render(raw: &Bytes, change: &Change) -> Vec<Bytes> {
             bcc::edit(&header, &keys, &mut edits);
         }
         Visible::Only(only) => {
-            hidden.extend(recipients::read(&raw[..header.body()]).addresses);
-            hidden.retain(|address| address != only);
+            // Reading all recipients for each of as many copies is the dearest part of them; most mails have no field that needs it.
+            if header.fields().iter().any(|field| may_trace(&header, field)) {
+                hidden.extend(recipients::read(&raw[..header.body()]).addresses);
+                hidden.retain(|address| address != only);
+            }
             individual::edit(&header, only, &mut edits);
         }
     }
@@ -89,7 +92,7 @@ const TRACES: [&str; 9] = [
 fn hide_traces(header: &Header<'_>, hidden: &HashSet<&str>, rewritten: bool, edits: &mut Edits) {
     for field in header.fields() {
         let name = field.name.as_str();
-        if STATEMENTS.contains(&name) || VISIBLE_FIELDS.contains(&name) || BLIND_FIELDS.contains(&name) {
+        if !speaks_of_delivery(name) {
             continue;
         }
         if rewritten && TRACES.contains(&name) {
@@ -108,9 +111,26 @@ fn hide_traces(header: &Header<'_>, hidden: &HashSet<&str>, rewritten: bool, edi
     }
 }
 
+/// May a field name a recipient without being a recipient field or the sender's own statement?
+fn speaks_of_delivery(name: &str) -> bool {
+    !(STATEMENTS.contains(&name) || VISIBLE_FIELDS.contains(&name) || BLIND_FIELDS.contains(&name))
+}
+
+/// Could [`hide_traces`] find a hidden address in this field of a rewritten copy?
+fn may_trace(header: &Header<'_>, field: &Field) -> bool {
+    let name = field.name.as_str();
+    // Of a Received field only what is left without its `for` clause is looked at; that any `@` is in it is reason enough.
+    speaks_of_delivery(name) && !TRACES.contains(&name) && may_name(header.whole(field))
+}
+
+/// Can there be any address in these bytes?
+fn may_name(bytes: &[u8]) -> bool {
+    bytes.contains(&b'@') || memchr::memmem::find(bytes, b"=?").is_some()
+}
+
 /// Is a hidden address written in these bytes, plainly or in encoded words?
 fn names_any(bytes: &[u8], hidden: &HashSet<&str>) -> bool {
-    if !bytes.contains(&b'@') && memchr::memmem::find(bytes, b"=?").is_none() {
+    if !may_name(bytes) {
         return false;
     }
     let plain = unfold(bytes);

@@ -48,6 +48,8 @@ pub(super) struct Connection {
     sender: Sender,
     extensions: Extensions,
     transactions: u32,
+    /// Was it idle for some time? Then the other side may have closed it.
+    rested: bool,
     ready: bool,
     buffer: Vec<u8>,
     pending: Vec<u8>,
@@ -89,6 +91,7 @@ impl Connection {
             sender: Sender::new(settings),
             extensions: Extensions::default(),
             transactions: 0,
+            rested: false,
             ready: false,
             buffer: vec![0; 16 * 1024],
             pending: Vec::new(),
@@ -121,6 +124,11 @@ impl Connection {
         self.transactions
     }
 
+    /// It is kept for later.
+    pub(super) fn rest(&mut self) {
+        self.rested = true;
+    }
+
     /// May another transaction start?
     pub(super) fn reusable(&self) -> bool {
         self.ready
@@ -128,7 +136,7 @@ impl Connection {
 
     /// One transaction.
     pub(super) async fn transact(&mut self, transaction: Transaction) -> Attempt {
-        let reused = self.transactions > 0;
+        let reused = self.rested;
         self.transactions += 1;
         self.ready = false;
         self.sender.start(transaction);

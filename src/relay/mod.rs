@@ -71,9 +71,9 @@ impl Relay {
         Extensions::ours(limits.message_bytes).offered_given(&upstream.unwrap_or_else(unknown))
     }
 
-    /// Is the upstream reachable now?
+    /// Is the upstream reachable now? When all connections are at work, it is.
     pub async fn reachable(&self) -> bool {
-        self.probe().await.is_some()
+        self.slots.available_permits() == 0 || self.probe().await.is_some()
     }
 
     async fn probe(&self) -> Option<Extensions> {
@@ -89,7 +89,8 @@ impl Relay {
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some((extensions.clone(), Instant::now()));
     }
 
-    fn put_back(&self, connection: Connection) {
+    fn put_back(&self, mut connection: Connection) {
+        connection.rest();
         if connection.transactions() < TRANSACTIONS {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
         }
@@ -115,8 +116,29 @@ impl Relay {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// One transaction. A reused connection that turns out to be dead before the data were sent is replaced once by a new one.
+    /// Hands over one mail. Recipients whom the upstream finds too many for one transaction go in further ones at once, as long
+    /// as each takes some (RFC 5321 4.5.3.1.10).
     pub async fn transact(&self, transaction: Transaction) -> Vec<Fate> {
+        let mut fates = self.once(transaction.clone()).await;
+        let mut progress = fates.iter().any(|fate| matches!(fate, Fate::Accepted(_)));
+        while progress {
+            let rest: Vec<usize> =
+                fates.iter().enumerate().filter(|(_, fate)| is_one_too_many(fate)).map(|(index, _)| index).collect();
+            if rest.is_empty() {
+                break;
+            }
+            let recipients = rest.iter().filter_map(|index| transaction.recipients.get(*index)).cloned().collect();
+            let again = self.once(Transaction { recipients, ..transaction.clone() }).await;
+            progress = again.iter().any(|fate| matches!(fate, Fate::Accepted(_)));
+            for (index, fate) in rest.into_iter().zip(again) {
+                fates[index] = fate;
+            }
+        }
+        fates
+    }
+
+    /// One transaction. A reused connection that turns out to be dead before the data were sent is replaced once by a new one.
+    async fn once(&self, transaction: Transaction) -> Vec<Fate> {
         let count = transaction.recipients.len();
         let Ok(_slot) = self.slots.acquire().await else { return deferred(count, "the relay is closing") };
         if let Some(connection) = self.take_idle() {
@@ -164,6 +186,11 @@ impl Upstream for Relay {
         })
         .await
     }
+}
+
+/// Was this recipient put off with the code for too many of them? Some servers say 552 (RFC 5321 4.5.3.1.10).
+fn is_one_too_many(fate: &Fate) -> bool {
+    matches!(fate, Fate::Deferred(reply) if matches!(reply.code, 452 | 552))
 }
 
 /// Every recipient is to be tried again: 4.4.1 "no answer from host" (RFC 3463 3.5).

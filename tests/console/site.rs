@@ -68,6 +68,7 @@ impl Site {
             desk,
             voice: Arc::new(move || Arc::clone(&spoken)),
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),
+            acted: Arc::new(|| {}),
             preview,
         };
         Self { store, voice, now, address: serve(router(state)).await }

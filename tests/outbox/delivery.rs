@@ -34,7 +34,7 @@ async fn a_copy_leaves_as_it_was_planned() {
     let mut seen = server.take_seen();
     seen.sort_by_key(|one| one.recipients[0].address.clone());
     assert_eq!(seen[0].data, body);
-    let changed = String::from_utf8(seen[1].data.to_vec()).unwrap();
+    let changed = String::from_utf8(seen[1].data.clone()).unwrap();
     assert!(changed.contains("To: two@mail.test\r\n") && changed.ends_with("\r\n\r\nbody of 1\r\n"), "{changed}");
     for one in seen {
         assert_eq!(one.sender, Some(Address::new("clerk@city.example.jp")));
@@ -157,26 +157,6 @@ async fn some_deliveries_run_at_once_but_not_all() {
     assert_eq!(outbox.run_once(NOW, &server).await.unwrap().accepted, 12);
     let most = server.most_at_once.load(Ordering::SeqCst);
     assert!((2..=4).contains(&most), "{most}");
-}
-
-#[tokio::test]
-async fn a_stop_finishes_what_has_begun_and_leaves_the_rest() {
-    let store = Arc::new(Store::memory().await.unwrap());
-    let outbox = Arc::new(Outbox::new(Arc::clone(&store), reporter(), Patience::default(), 2));
-    let server = Arc::new(Server::default());
-    for number in 0..7 {
-        store.queue(new_queued(number, &["one@mail.test"])).await.unwrap();
-    }
-    server.slow_ms.store(300, Ordering::SeqCst);
-    let running = {
-        let (outbox, server) = (Arc::clone(&outbox), Arc::clone(&server));
-        tokio::spawn(async move { outbox.run_once(NOW, &server).await.unwrap() })
-    };
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    outbox.stop();
-    assert_eq!(running.await.unwrap().accepted, 2, "both that had begun");
-    assert_eq!(store.outbox_depth(NOW).await.unwrap(), (5, 5), "the rest is due and not leased");
-    assert_eq!(outbox.run_once(NOW, &server).await.unwrap(), Round::default());
 }
 
 #[tokio::test]

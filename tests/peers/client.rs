@@ -1,21 +1,19 @@
 //! A mail client for whole mails, byte for byte, by the client library of other people.
 //! It refuses to hide an answer: a refusal is given back with its code.
 
+use crate::guard::PATIENCE;
 use lettre::address::Envelope;
 use lettre::transport::smtp::client::Tls;
 use lettre::{SmtpTransport, Transport as _};
-use std::time::Duration;
 
 /// Sends one mail to a port; the code of the last answer, or of the refusal. `None`: the connection broke, so nobody knows.
 pub fn send(port: u16, from: &str, to: &[String], data: &[u8]) -> Option<u16> {
-    let client = SmtpTransport::builder_dangerous("127.0.0.1")
-        .port(port)
-        .tls(Tls::None)
-        .timeout(Some(Duration::from_secs(60)))
-        .build();
+    let client =
+        SmtpTransport::builder_dangerous("127.0.0.1").port(port).tls(Tls::None).timeout(Some(PATIENCE)).build();
     let to = to.iter().map(|one| one.parse().unwrap()).collect();
     let envelope = Envelope::new(Some(from.parse().unwrap()), to).unwrap();
-    match client.send_raw(&envelope, data) {
+    // The library writes a line end of its own behind the data.
+    match client.send_raw(&envelope, data.strip_suffix(b"\r\n").unwrap_or(data)) {
         Ok(answer) => Some(answer.code().into()),
         Err(error) => error.status().map(Into::into),
     }

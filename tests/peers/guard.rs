@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long something may take that normally takes a moment; the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What differs from a plain guard.
 pub struct Setup<'a> {
@@ -18,6 +18,10 @@ pub struct Setup<'a> {
     pub upstream: u16,
     /// Further lines of the `[[listener]]`.
     pub listener: &'a str,
+    /// Further lines of the `[upstream]`.
+    pub relay: &'a str,
+    /// Further lines of the `[console]`.
+    pub page: &'a str,
     /// Further sections.
     pub more: &'a str,
     /// The only rule file; without one, the shipped set.
@@ -31,7 +35,16 @@ pub struct Setup<'a> {
 impl Setup<'_> {
     /// A plain guard in front of this port.
     pub fn before(upstream: u16) -> Self {
-        Self { upstream, listener: "", more: "", rules: None, state: None, log: "text" }
+        Self {
+            upstream,
+            listener: "",
+            relay: "tls = \"off\"",
+            page: "",
+            more: "",
+            rules: None,
+            state: None,
+            log: "text",
+        }
     }
 }
 
@@ -80,12 +93,12 @@ impl Guard {
         let config = format!(
             "hostname = \"guard.example.jp\"\nstate = \"{state}\"\n{rules}\
              [[listener]]\nlisten = \"127.0.0.1:{smtp}\"\n{}\n\
-             [upstream]\nserver = \"127.0.0.1:{}\"\ntls = \"off\"\n\
+             [upstream]\nserver = \"127.0.0.1:{}\"\n{}\n\
              [notice]\nfrom = \"postmaster@example.jp\"\nsettle = \"2s\"\nadmins = [\"admin@example.jp\"]\n\
-             [console]\nlisten = \"127.0.0.1:{page}\"\n\
+             [console]\nlisten = \"127.0.0.1:{page}\"\n{}\n\
              [status]\nlisten = \"127.0.0.1:{status}\"\n\
              [log]\nformat = \"{}\"\n{}\n",
-            setup.listener, setup.upstream, setup.log, setup.more
+            setup.listener, setup.upstream, setup.relay, setup.page, setup.log, setup.more
         );
         fs::write(dir.path().join("sekisho.toml"), config).unwrap();
         Self { child: None, dir, smtp, page, status }

@@ -67,8 +67,8 @@ impl Sink {
 }
 
 /// The first plain text of a mail, decoded.
-pub fn text(mail: &Delivered) -> String {
-    let message = MessageParser::default().parse(&mail.data).unwrap();
+pub fn text(mail: &[u8]) -> String {
+    let message = MessageParser::default().parse(mail).unwrap();
     message.body_text(0).unwrap_or_default().into_owned()
 }
 

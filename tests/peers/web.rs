@@ -1,11 +1,10 @@
 //! The sender's browser: opens the link of a notice, reads the form that is really on the page, presses a button.
 //! It refuses to know anything of the form beforehand: fields and choices are those of the page.
 
+use crate::guard::PATIENCE;
 use crate::sink::text;
-use sekisho::cli::demo::mailserver::Delivered;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 /// An answer.
 pub struct Page {
@@ -32,7 +31,7 @@ fn request(method: &str, url: &str, form: &str) -> Page {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let origin = if method == "POST" { "Origin: null\r\nSec-Fetch-Site: same-origin\r\n" } else { "" };
     let head = format!(
         "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept-Language: en\r\n{origin}\
@@ -49,7 +48,7 @@ fn request(method: &str, url: &str, form: &str) -> Page {
 }
 
 /// The link to the page in a notice.
-pub fn link(notice: &Delivered, page: &str) -> String {
+pub fn link(notice: &[u8], page: &str) -> String {
     let text = text(notice);
     let start = text.find(&format!("{page}/held/")).unwrap_or_else(|| panic!("no link in\n{text}"));
     text[start..].split(|char: char| char.is_whitespace() || "<>\"".contains(char)).next().unwrap().to_owned()

@@ -66,7 +66,7 @@ impl Table {
     /// One incident; gives whether it ended as it must.
     pub(super) fn row(&self, incident: &Incident, shown: &Shown) -> bool {
         let sum = |name: &str| -> u64 { shown.rows.iter().filter_map(|row| row.counts.get(name)).sum() };
-        let stopped = shown.rows.len() == incident.mails.len() && shown.rows.iter().all(|row| kept_back(row));
+        let stopped = shown.rows.len() == incident.mails.len() && shown.rows.iter().all(kept_back);
         let passed = shown.rows.len() == incident.mails.len()
             && shown.rows.iter().all(|row| row.event == Event::Relayed || row.event == Event::Queued);
         let good = if incident.expect.outcome.stops() { stopped } else { passed };

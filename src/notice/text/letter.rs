@@ -102,14 +102,18 @@ pub fn not_sent(language: Language, counts: Counts) -> String {
 pub fn why_stopped(language: Language, about: &About<'_>) -> Vec<(String, Vec<String>)> {
     let mut said = BTreeSet::new();
     let mut items = Vec::new();
-    for found in about.matches() {
+    for found in about.deciding() {
         let mut heading = display::line(title(language, &found.title), 200);
         if heading.is_empty() {
             heading = language.pick(format!("確認の項目「{}」", found.rule), format!("Check “{}”", found.rule));
         }
         let sentences = found.reasons.iter().filter_map(|reason| reasons::reason(language, reason, about.facts));
-        let sentences: Vec<_> = sentences.filter(|sentence| said.insert(sentence.clone())).collect();
-        items.push((heading, sentences));
+        let sentences: Vec<_> = sentences.collect();
+        let news: Vec<_> = sentences.iter().filter(|sentence| said.insert((*sentence).clone())).cloned().collect();
+        // A milder rule that only says the same again (100 persons behind 1,000 persons) is no further reason.
+        if sentences.is_empty() || !news.is_empty() {
+            items.push((heading, news));
+        }
     }
     for sentence in reasons::unclear(language, about.facts) {
         if said.insert(sentence.to_owned()) {

@@ -45,7 +45,7 @@ pub fn reason(language: Language, reason: &Reason, facts: &Facts) -> Option<Stri
                 format!("The whole mail has about {megabytes} MB."),
             )
         }),
-        "window" => window(language, reason),
+        "window" => window(language, reason, facts),
         key => counted_key(language, key, first_number(&reason.found)?, facts),
     }
 }
@@ -181,10 +181,15 @@ fn attachment(language: Language, wanted: &str) -> String {
     language.pick(ja, en).to_owned()
 }
 
-/// Which recipients a `to` condition asked for, without naming one.
+/// Which recipients a `to` condition asked for, without naming one. That they are outside is in the table about the mail.
 fn recipient_class(language: Language, wanted: &str) -> Option<&'static str> {
     let is = |class: &str| wanted.contains(class);
-    if is("lookalike") {
+    if is("webmail") || is("carrier") || is("isp") || is("personal") {
+        Some(language.pick(
+            "個人のアドレス（フリーメールや携帯電話など）と思われる宛先があります。",
+            "A recipient seems to be a personal address (free mail, mobile phone).",
+        ))
+    } else if is("lookalike") {
         Some(language.pick(
             "よく使われるアドレスとつづりがよく似た宛先があります。つづりの間違いがないか、お確かめください。",
             "A recipient's domain is spelled almost like a well-known one. Please check its spelling.",
@@ -194,13 +199,6 @@ fn recipient_class(language: Language, wanted: &str) -> Option<&'static str> {
             language
                 .pick("使い捨てのアドレスと思われる宛先があります。", "A recipient seems to use a throw-away address."),
         )
-    } else if is("webmail") || is("carrier") || is("isp") || is("personal") {
-        Some(language.pick(
-            "個人のアドレス（フリーメールや携帯電話など）と思われる宛先があります。",
-            "A recipient seems to be a personal address (free mail, mobile phone).",
-        ))
-    } else if is("external") {
-        Some(language.pick("社外の宛先があります。", "It has an outside recipient."))
     } else {
         None
     }
@@ -256,10 +254,17 @@ pub fn recall(language: Language) -> &'static str {
     )
 }
 
-fn window(language: Language, reason: &Reason) -> Option<String> {
+/// A sum over recent mails; where this mail alone makes it, the sentence about this mail.
+fn window(language: Language, reason: &Reason, facts: &Facts) -> Option<String> {
     let count = first_number(&reason.found)?;
     let n = number(count);
     let says = |word: &str| reason.key.contains(word) || reason.wanted.contains(word) || reason.found.contains(word);
+    if says("persons") && count <= facts.persons.total {
+        return counted_key(language, "persons", facts.persons.total, facts);
+    }
+    if says("visible_external") && count <= facts.visible.len() as u64 {
+        return counted_key(language, "visible_external", count, facts);
+    }
     let (ja, en) = if says("persons") {
         (format!("{n}人分の個人情報"), format!("personal data of {}", counted(count, "person", "persons")))
     } else if says("visible_external") {
@@ -312,7 +317,7 @@ mod tests {
             ),
             (
                 "window",
-                "{ of = \"visible_external\", hours = 24, value = \">= 1000\" }",
+                "of visible_external, hours 24, value >= 1000",
                 "1622",
                 "最近お送りになったメールと合わせると、お互いに見える社外のアドレス1,622件になります。",
                 "Together with recent mails of the same sender this makes 1,622 outside addresses that others can see.",
@@ -326,6 +331,13 @@ mod tests {
             ),
             (
                 "to",
+                "disposable, webmail",
+                "1 / 1",
+                "個人のアドレス（フリーメールや携帯電話など）と思われる宛先があります。",
+                "A recipient seems to be a personal address (free mail, mobile phone).",
+            ),
+            (
+                "to",
                 "lookalike",
                 "gmai.test (gmail.test?)",
                 "宛先の「gmai.test」は、「gmail.test」のつづり間違いではありませんか。",
@@ -334,6 +346,23 @@ mod tests {
         ] {
             assert_eq!(said(Language::Ja, key, wanted, found).as_deref(), Some(ja));
             assert_eq!(said(Language::En, key, wanted, found).as_deref(), Some(en));
+        }
+    }
+
+    #[test]
+    fn a_sum_that_this_mail_makes_alone_is_said_about_this_mail() {
+        let mut facts = Facts::default();
+        facts.persons.total = 669;
+        let condition = |found: &str| Reason {
+            key: "window".to_owned(),
+            wanted: "of persons, hours 168, value >= 10".to_owned(),
+            found: found.to_owned(),
+        };
+        for (found, said) in [
+            ("669", "669人分の個人情報と思われる記載があります。"),
+            ("700", "最近お送りになったメールと合わせると、700人分の個人情報になります。"),
+        ] {
+            assert_eq!(reason(Language::Ja, &condition(found), &facts).as_deref(), Some(said));
         }
     }
 

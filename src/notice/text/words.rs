@@ -12,6 +12,12 @@ pub fn kind(language: Language, kind: Kind) -> &'static str {
     match kind {
         Kind::MyNumber => language.pick("マイナンバー（個人番号）", "Individual Number (My Number)"),
         Kind::DriversLicense => language.pick("運転免許証の番号", "Driver's licence number"),
+        Kind::Passport => language.pick("旅券（パスポート）の番号", "Passport number"),
+        Kind::ResidenceCard => language.pick("在留カードの番号", "Residence card number"),
+        Kind::HealthInsurance => language.pick("健康保険の記号・番号", "Health insurance number"),
+        Kind::PensionNumber => language.pick("基礎年金番号", "Pension number"),
+        Kind::EmploymentInsurance => language.pick("雇用保険の番号", "Employment insurance number"),
+        Kind::ResidentRecordCode => language.pick("住民票コード", "Resident record code"),
         Kind::Phone => language.pick("電話番号", "Phone number"),
         Kind::PostalCode => language.pick("郵便番号", "Postal code"),
         Kind::Address => language.pick("住所", "Address"),
@@ -25,6 +31,10 @@ pub fn kind(language: Language, kind: Kind) -> &'static str {
         Kind::Grades => language.pick("成績に関する情報", "School grades"),
         Kind::Discipline => language.pick("指導・処分に関する情報", "Disciplinary information"),
         Kind::Tax => language.pick("税に関する情報", "Tax information"),
+        Kind::Crime => language.pick("犯罪に関する情報", "Information about crime"),
+        Kind::Belief => language.pick("信条に関する情報", "Information about belief"),
+        Kind::Family => language.pick("家族に関する情報", "Family information"),
+        Kind::ArchivePassword => language.pick("添付ファイルのパスワード", "Password of an attachment"),
         Kind::Credential => language.pick("IDとパスワードなど", "ID with password or key"),
         Kind::ConfidentialMark => language.pick("「社外秘」などの表示", "Mark such as “Confidential”"),
     }
@@ -106,12 +116,35 @@ pub fn repair_effect(language: Language, repair: Repair) -> &'static str {
 pub fn place(language: Language, place: &str) -> String {
     let place = place.replace('!', " › ");
     let Language::Ja = language else { return place };
-    if let Some(number) = place.strip_prefix("body line ") {
-        return format!("本文 {number}行目");
-    }
-    match place.as_str() {
-        "body" => "本文".to_owned(),
-        "subject" => "件名".to_owned(),
-        _ => place,
+    let numbered = place.rsplit_once(" line ").filter(|(_, line)| line.bytes().all(|byte| byte.is_ascii_digit()));
+    let (base, line) = numbered.map_or((place.as_str(), None), |(base, line)| (base, Some(line)));
+    let base = match base {
+        "body" => "本文",
+        "subject" => "件名",
+        other => other,
+    };
+    line.map_or_else(|| base.to_owned(), |line| format!("{base} {line}行目"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_in_the_readers_words() {
+        for (written, ja, en) in [
+            ("body line 3", "本文 3行目", "body line 3"),
+            ("subject", "件名", "subject"),
+            (
+                "名簿.zip!5年生.xlsx!Sheet1!C12",
+                "名簿.zip › 5年生.xlsx › Sheet1 › C12",
+                "名簿.zip › 5年生.xlsx › Sheet1 › C12",
+            ),
+            ("memo.txt line 12", "memo.txt 12行目", "memo.txt line 12"),
+            ("bus line map.pdf", "bus line map.pdf", "bus line map.pdf"),
+        ] {
+            assert_eq!(place(Language::Ja, written), ja);
+            assert_eq!(place(Language::En, written), en);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use crate::rules::verdict::Outcome;
 
 pub use super::fixtures::letter::Outgoing;
+pub use recipients::uji_to;
 
 mod accounts;
 mod everyday;

@@ -31,7 +31,9 @@ fn applicants(roster: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-fn uji_to() -> Incident {
+/// The leak that the demonstration repairs at the end: 421 applicants in To.
+#[must_use]
+pub fn uji_to() -> Incident {
     let mail = Letter::new(Program::Outlook, DEPUTY_HEAD, "Tue, 19 Sep 2023 16:12:00 +0900", ENQUETE)
         .to(applicants("uji", 421))
         .text(

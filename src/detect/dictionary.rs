@@ -1,0 +1,353 @@
+//! The known words in one automaton: labels of each kind, sensitive words, stop words, words of offices.
+//! It refuses to weigh them; what a word says about the text beside it is the context's work.
+
+use super::context::Word;
+use super::{
+    Kind, address, archive_password, bank_account, belief, birth_date, confidential_mark, credential, credit_card,
+    crime, discipline, drivers_license, employment_insurance, family, grades, health, health_insurance, my_number,
+    passport, pension_number, phone, residence_card, resident_record_code, tax, welfare,
+};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use std::sync::LazyLock;
+
+/// The automaton, and the word of each of its patterns.
+pub(super) struct Dictionary {
+    pub(super) automaton: AhoCorasick,
+    pub(super) words: Vec<Word>,
+}
+
+/// Numbers beside these words are no personal numbers.
+const STOP: &[&str] = &[
+    "注文番号",
+    "注文no",
+    "ご注文",
+    "受注番号",
+    "発注番号",
+    "伝票番号",
+    "伝票no",
+    "送り状",
+    "追跡番号",
+    "お問い合わせ番号",
+    "お問合せ番号",
+    "問い合わせ番号",
+    "問合せ番号",
+    "お問い合せ番号",
+    "荷物番号",
+    "登録番号",
+    "法人番号",
+    "インボイス",
+    "請求書番号",
+    "請求番号",
+    "見積番号",
+    "納品書番号",
+    "受付番号",
+    "管理番号",
+    "整理番号",
+    "品番",
+    "型番",
+    "商品コード",
+    "商品番号",
+    "製品番号",
+    "製造番号",
+    "シリアル",
+    "jan",
+    "janコード",
+    "isbn",
+    "issn",
+    "ean",
+    "sku",
+    "order",
+    "order no",
+    "order number",
+    "invoice",
+    "tracking",
+    "tracking number",
+    "serial",
+    "part no",
+    "part number",
+    "product",
+    "model",
+    "契約番号",
+    "取引番号",
+    "取引id",
+    "決済番号",
+    "承認番号",
+    "予約番号",
+    "ミーティングid",
+    "会議id",
+    "meeting id",
+    "webinar id",
+    "案件番号",
+    "チケット",
+    "ticket",
+    "case",
+    "バージョン",
+    "version",
+    "ロット",
+    "lot",
+    "識別番号",
+    "文書番号",
+    "告示",
+    "条例",
+    "資産番号",
+    "機器番号",
+    "郵便追跡",
+    "問合番号",
+    "配送番号",
+    "伝票",
+    "uuid",
+    "request id",
+    "trace",
+    "pid",
+];
+
+/// Values beside these words are examples.
+const SAMPLE: &[&str] = &[
+    "記入例",
+    "記載例",
+    "入力例",
+    "サンプル",
+    "見本",
+    "ダミー",
+    "テストカード",
+    "テスト番号",
+    "テスト用",
+    "架空",
+    "sample",
+    "dummy",
+    "example",
+    "test card",
+    "test number",
+    "(例)",
+    "例:",
+    "例)",
+    "例えば",
+];
+
+const ORGANISATION: &[&str] = &[
+    "株式会社",
+    "有限会社",
+    "合同会社",
+    "合資会社",
+    "(株)",
+    "(有)",
+    "財団法人",
+    "社団法人",
+    "医療法人",
+    "学校法人",
+    "社会福祉法人",
+    "独立行政法人",
+    "行政書士法人",
+    "税理士法人",
+    "弁護士法人",
+    "監査法人",
+    "npo法人",
+    "協同組合",
+    "法律事務所",
+    "会計事務所",
+    "事務所",
+    "市役所",
+    "区役所",
+    "町役場",
+    "村役場",
+    "県庁",
+    "都庁",
+    "府庁",
+    "市教育委員会",
+    "教育委員会",
+    "商工会議所",
+    "大学",
+    "研究所",
+    "inc",
+    "inc.",
+    "co., ltd",
+    "co.,ltd",
+    "corporation",
+    "corp.",
+    "ltd",
+    "llc",
+    "gmbh",
+    "company",
+    "university",
+];
+
+const BUSINESS: &[&str] = &[
+    "営業部",
+    "総務部",
+    "人事部",
+    "経理部",
+    "開発部",
+    "企画部",
+    "営業課",
+    "総務課",
+    "人事課",
+    "経理課",
+    "企画課",
+    "広報課",
+    "事業部",
+    "推進課",
+    "推進室",
+    "センター",
+    "グループ",
+    "部署",
+    "本社",
+    "支社",
+    "営業所",
+    "fax",
+    "ファックス",
+    "ファクス",
+    "内線",
+    "代表電話",
+    "(代表)",
+    "(代)",
+    "直通",
+    "http",
+    "https",
+    "www.",
+    "お問い合わせ先",
+    "お問合せ先",
+    "問い合わせ先",
+    "問合せ先",
+    "問合先",
+    "お問い合わせ",
+    "お問合せ",
+    "連絡先",
+    "窓口",
+    "担当者",
+    "担当",
+    "代表者",
+    "代表取締役",
+    "責任者",
+    "講師",
+    "主催",
+    "会場",
+    "事務局",
+    "編集部",
+    "発行",
+    "取締役",
+    "部長",
+    "課長",
+    "係長",
+    "店長",
+    "支店長",
+    "フリーダイヤル",
+    "department",
+    "office",
+    "division",
+    "manager",
+    "director",
+    "受付時間",
+    "営業時間",
+];
+
+const PREFECTURES: &[&str] = &[
+    "北海道",
+    "青森県",
+    "岩手県",
+    "宮城県",
+    "秋田県",
+    "山形県",
+    "福島県",
+    "茨城県",
+    "栃木県",
+    "群馬県",
+    "埼玉県",
+    "千葉県",
+    "東京都",
+    "神奈川県",
+    "新潟県",
+    "富山県",
+    "石川県",
+    "福井県",
+    "山梨県",
+    "長野県",
+    "岐阜県",
+    "静岡県",
+    "愛知県",
+    "三重県",
+    "滋賀県",
+    "京都府",
+    "大阪府",
+    "兵庫県",
+    "奈良県",
+    "和歌山県",
+    "鳥取県",
+    "島根県",
+    "岡山県",
+    "広島県",
+    "山口県",
+    "徳島県",
+    "香川県",
+    "愛媛県",
+    "高知県",
+    "福岡県",
+    "佐賀県",
+    "長崎県",
+    "熊本県",
+    "大分県",
+    "宮崎県",
+    "鹿児島県",
+    "沖縄県",
+];
+
+/// Every known word.
+pub(super) static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
+    let mut patterns: Vec<String> = Vec::new();
+    let mut words = Vec::new();
+    let mut add = |list: &[&str], word: Word| {
+        for entry in list {
+            patterns.push((*entry).to_owned());
+            words.push(word);
+        }
+    };
+    for (kind, list) in [
+        (Kind::MyNumber, my_number::LABELS),
+        (Kind::DriversLicense, drivers_license::LABELS),
+        (Kind::HealthInsurance, health_insurance::LABELS),
+        (Kind::PensionNumber, pension_number::LABELS),
+        (Kind::EmploymentInsurance, employment_insurance::LABELS),
+        (Kind::ResidentRecordCode, resident_record_code::LABELS),
+        (Kind::Passport, passport::LABELS),
+        (Kind::ResidenceCard, residence_card::LABELS),
+        (Kind::BankAccount, bank_account::LABELS),
+        (Kind::BankAccount, bank_account::BANKS),
+        (Kind::CreditCard, credit_card::LABELS),
+        (Kind::BirthDate, birth_date::LABELS),
+        (Kind::Address, address::LABELS),
+        (Kind::Phone, phone::LABELS),
+    ] {
+        add(list, Word::Label(kind));
+    }
+    for (kind, list) in [
+        (Kind::Health, health::WORDS),
+        (Kind::Welfare, welfare::WORDS),
+        (Kind::Grades, grades::WORDS),
+        (Kind::Discipline, discipline::WORDS),
+        (Kind::Tax, tax::WORDS),
+        (Kind::Crime, crime::WORDS),
+        (Kind::Belief, belief::WORDS),
+        (Kind::Family, family::WORDS),
+    ] {
+        add(list, Word::Sensitive(kind));
+    }
+    for (rank, (mark, _)) in confidential_mark::MARKS.iter().enumerate() {
+        add(&[*mark], Word::Mark(u8::try_from(rank).unwrap_or(u8::MAX)));
+    }
+    add(credential::PASSWORD_LABELS, Word::Password);
+    add(credential::ACCOUNT_LABELS, Word::Account);
+    add(credential::SECRET_PREFIXES, Word::Secret);
+    add(credential::MEETING, Word::Meeting);
+    add(archive_password::WORDS, Word::Archive);
+    add(STOP, Word::Stop);
+    add(SAMPLE, Word::Sample);
+    add(PREFECTURES, Word::Prefecture);
+    add(ORGANISATION, Word::Organisation);
+    add(BUSINESS, Word::Business);
+    let automaton = AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(&patterns)
+        .unwrap_or_else(|error| unreachable!("the word list is fixed and small enough to build: {error}"));
+    Dictionary { automaton, words }
+});
