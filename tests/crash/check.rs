@@ -3,7 +3,7 @@
 
 use crate::client::{Phase, Sent};
 use crate::copies::Copies;
-use crate::mails::{Kind, Mail, header, is_free, number_of};
+use crate::mails::{Kind, Mail, header, is_free, message_id, number_of};
 use crate::person::Choice;
 use crate::storm::{End, Run};
 use sekisho::store::{HeldMail, State};
@@ -204,8 +204,9 @@ impl Judge<'_> {
 
     fn letters_with(&self, number: u64, text: &str) -> usize {
         let letters = self.copies.letters.get(&number).into_iter().flatten();
-        let without_blanks = |data: &[u8]| String::from_utf8_lossy(data).replace(' ', "");
-        letters.filter(|letter| without_blanks(&letter.data).contains(text)).count()
+        // Quoted-printable breaks lines anywhere (RFC 2045 6.7).
+        let joined = |data: &[u8]| String::from_utf8_lossy(data).replace("=\r\n", "").replace(' ', "");
+        letters.filter(|letter| joined(&letter.data).contains(text)).count()
     }
 
     /// A mail that was to be held: one row, whole, and nothing left but by a decision.
@@ -230,9 +231,7 @@ impl Judge<'_> {
         self.report.held += 1;
         let choice = run.decisions.made.get(row.id.as_str()).copied();
         let state = match (mail.kind, choice) {
-            (Kind::Delayed, Some(Choice::Return)) | (_, Some(Choice::Return)) if row.state == State::Returned => {
-                State::Returned
-            }
+            (_, Some(Choice::Return)) if row.state == State::Returned => State::Returned,
             (Kind::Delayed, _) => State::Released,
             (_, Some(Choice::Return)) => State::Returned,
             (_, Some(_)) => State::Released,
@@ -277,7 +276,12 @@ impl Judge<'_> {
                     format!("mail {number}: its body is not whole")
                 });
                 let told = self.letters_with(number, &format!("{}{}", run.place.links(), row.id));
-                self.demand(told == 1, || format!("mail {number}: its sender got {told} different notices"));
+                let about = self.letters_with(number, &format!("In-Reply-To:<{}>", message_id(number)));
+                self.demand(told == 1 && about == 1, || {
+                    format!(
+                        "mail {number}: {about} different notices about it came to its sender, {told} with the link"
+                    )
+                });
             }
             State::Released => {
                 let form = match row.decision.as_ref().and_then(|decision| decision.repair) {
@@ -286,7 +290,9 @@ impl Judge<'_> {
                     Some(sekisho::rules::verdict::Repair::Individual) => Choice::Individual,
                     _ => Choice::Return,
                 };
-                self.demand(choice.is_none_or(|choice| choice == form), || {
+                // A delayed mail may have left by itself before the person came.
+                let itself = mail.kind == Kind::Delayed && form == Choice::AsIs;
+                self.demand(itself || choice.is_none_or(|choice| choice == form), || {
                     format!("mail {number}: {choice:?} became {form:?}")
                 });
                 for copy in self.copies.mails.get(&number).into_iter().flatten() {

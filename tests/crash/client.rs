@@ -91,7 +91,7 @@ impl Session {
     fn open(at: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(at)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let input = BufReader::new(stream.try_clone()?);
         let mut session = Self { life: 0, phase: Phase::BeforeMail, stream, input };
         let (code, text) = session.reply()?;
@@ -196,15 +196,12 @@ pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
                 Open::Last(next) => (next, true),
             };
             last = is_last;
-            match Session::open(world.at) {
-                Ok(opened) => {
-                    life = opened.life;
-                    session = Some(opened);
-                }
-                Err(_) => {
-                    life = next;
-                    log.broken.push((life, Phase::BeforeMail, Instant::now()));
-                }
+            if let Ok(opened) = Session::open(world.at) {
+                life = opened.life;
+                session = Some(opened);
+            } else {
+                life = next;
+                log.broken.push((life, Phase::BeforeMail, Instant::now()));
             }
             continue;
         };
@@ -254,9 +251,8 @@ pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
                     life -= 1;
                 }
             }
-            Some((421, _)) => session = None,
+            Some((421, _)) | None => session = None,
             Some(_) => {}
-            None => session = None,
         }
         if broke {
             log.broken.push((life, phase, at));

@@ -21,7 +21,7 @@ pub struct Kept {
 
 /// Nothing happened for so long, and nothing is due: longer than the guard's looks at notices, and than `settle`.
 const QUIET: Duration = Duration::from_millis(2_500);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Lives it may take.
 const TRIES: u64 = 6;
 

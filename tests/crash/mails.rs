@@ -61,7 +61,7 @@ pub fn number_of(sender: &str) -> Option<u64> {
 }
 
 /// The Message-ID of a mail, without the brackets.
-fn message_id(number: u64) -> String {
+pub fn message_id(number: u64) -> String {
     format!("crash.{number}@client.example.jp")
 }
 

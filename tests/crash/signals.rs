@@ -71,7 +71,7 @@ impl Gate {
             Some(Open::Life(now) | Open::Last(now)) => *now > life,
             None => false,
         };
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_mins(2);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(found) = open.filter(|_| newer(&open)) {
