@@ -21,11 +21,9 @@ fn mail(folder: &tempfile::TempDir, id: &str) -> PathBuf {
 #[test]
 fn the_exit_code_says_whether_the_mail_would_be_stopped() {
     let folder = tempfile::tempdir().unwrap();
-    for (path, code) in [
-        (mail(&folder, "signature"), 0),
-        (mail(&folder, "sendai"), 1),
-        (folder.path().join("is-not-there.eml"), 2),
-    ] {
+    for (path, code) in
+        [(mail(&folder, "signature"), 0), (mail(&folder, "sendai"), 1), (folder.path().join("is-not-there.eml"), 2)]
+    {
         assert_eq!(scan(&[path.to_str().unwrap()]).status.code(), Some(code), "{}", path.display());
     }
     assert_eq!(scan(&["--no-such-word"]).status.code(), Some(2));

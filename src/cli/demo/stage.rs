@@ -2,13 +2,14 @@
 //! It refuses to look into the guard's memory: what it shows comes from replies, the store and the mail server.
 
 use super::browser;
-use super::incidents::{Incident, Outgoing};
+use super::incidents::{Incident, Outgoing, PARTNERS};
 use super::mailserver::{Delivered, MailServer};
 use crate::address::Address;
 use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::config::error::render_all;
 use crate::mail::recipients;
+use crate::rules::shipped;
 use crate::store::{AuditFilter, AuditRow, Event, HeldFilter, State, StoreError};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport};
@@ -97,9 +98,10 @@ impl Stage {
         let server = MailServer::start().await?;
         let folder = fresh_folder()?;
         let root = certificate(&folder)?;
+        rules(&folder)?;
         let (smtp, page) = (free_port()?, free_port()?);
         let text = format!(
-            "hostname = \"guard.example.jp\"\nstate = \"state\"\n\
+            "hostname = \"guard.example.jp\"\nstate = \"state\"\nrules = \"rules\"\n\
              [[listener]]\nlisten = \"127.0.0.1:{smtp}\"\ntls = \"starttls\"\nrequire_tls = true\n\
              [tls]\ncertificate = \"guard.pem\"\nkey = \"guard.key\"\n\
              [upstream]\nserver = \"{}\"\ntls = \"off\"\n\
@@ -320,6 +322,19 @@ fn fresh_folder() -> io::Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("sekisho-demo-{:016x}", u64::from_be_bytes(random)));
     fs::DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
+}
+
+/// The shipped rules, with the demonstration's partners in the list that an organisation fills first.
+fn rules(folder: &Path) -> io::Result<()> {
+    let partners = PARTNERS.join("\n");
+    for (name, text) in shipped::files() {
+        let path = folder.join("rules").join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, if name == "lists/partners.txt" { partners.as_str() } else { text })?;
+    }
+    Ok(())
 }
 
 /// A throw-away certificate for the guard, which the client trusts.
