@@ -346,7 +346,7 @@ pub(super) static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
     let automaton = AhoCorasickBuilder::new()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .build(&patterns)
         .unwrap_or_else(|error| unreachable!("the word list is fixed and small enough to build: {error}"));
     Dictionary { automaton, words }
