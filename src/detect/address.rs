@@ -231,7 +231,25 @@ fn tail(text: &str, end: usize) -> usize {
     let mut stop = end;
     for char in text[end..].chars().take(30) {
         if char.is_ascii_digit()
-            || matches!(char, '-' | '丁' | '目' | '番' | '地' | '号' | 'の' | '室' | '階' | '棟' | 'F')
+            || matches!(
+                char,
+                '-' | '丁'
+                    | '目'
+                    | '番'
+                    | '地'
+                    | '号'
+                    | 'の'
+                    | '室'
+                    | '階'
+                    | '棟'
+                    | 'F'
+                    | '条'
+                    | '線'
+                    | '東'
+                    | '西'
+                    | '南'
+                    | '北'
+            )
         {
             stop += char.len_utf8();
         } else {
