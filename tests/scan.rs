@@ -1,5 +1,6 @@
 //! `sekisho scan` as a user runs it: exit codes, the JSON form, masking.
 //! It refuses to look inside: only the program's output counts.
+#![allow(clippy::unwrap_used, clippy::format_collect, reason = "the helpers of a test may panic like the test itself")]
 
 use sekisho::cli::demo::incidents;
 use std::fs;
