@@ -16,7 +16,12 @@ pub struct Job {
     pub mails: usize,
     pub recipients: usize,
     pub bytes: usize,
+    /// Number of the run, set when it starts.
+    pub run: usize,
 }
+
+/// Runs so far.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
 
 /// What came of it.
 pub struct Run {
@@ -44,6 +49,8 @@ impl Run {
 
 /// Sends everything and waits until the sink has it all.
 pub async fn run(port: u16, sink: &Sink, job: &Job) -> io::Result<Run> {
+    // Each run sends mails of its own: a mail that was seen minutes ago would not be inspected again.
+    let job = &Job { run: RUNS.fetch_add(1, Ordering::Relaxed), ..job.clone() };
     let expected = sink.recipients() + (job.mails * job.recipients) as u64;
     let next = Arc::new(AtomicUsize::new(0));
     let start = Instant::now();
@@ -89,16 +96,16 @@ async fn client(port: u16, job: Job, next: Arc<AtomicUsize>) -> io::Result<Vec<D
         stream.write_all(commands.as_bytes()).await?;
         replies.expect(&mut stream, b"250", 1 + job.recipients).await?;
         replies.expect(&mut stream, b"354", 1).await?;
-        stream.write_all(mail(number, job.bytes).as_bytes()).await?;
+        stream.write_all(mail(job.run, number, job.bytes).as_bytes()).await?;
         replies.expect(&mut stream, b"250", 1).await?;
         latencies.push(start.elapsed());
     }
 }
 
 /// An ordinary business mail in UTF-8 of about this size, never the same twice.
-fn mail(number: usize, bytes: usize) -> String {
+fn mail(run: usize, number: usize, bytes: usize) -> String {
     let mut text = format!(
-        "From: =?UTF-8?B?5oqA6KGT6YOo?= <sender{}@example.jp>\r\nTo: <r0@customer{}.example.com>\r\nMessage-ID: <{number}.{:x}@example.jp>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0900\r\nSubject: =?UTF-8?B?5omT44Gh5ZCI44KP44Gb44Gu5Lu2?= {number}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+        "From: =?UTF-8?B?5oqA6KGT6YOo?= <sender{}@example.jp>\r\nTo: <r0@customer{}.example.com>\r\nMessage-ID: <{run}.{number}.{:x}@example.jp>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0900\r\nSubject: =?UTF-8?B?5omT44Gh5ZCI44KP44Gb44Gu5Lu2?= {number}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
         number % 50,
         number % 97,
         std::process::id(),

@@ -45,7 +45,7 @@ fn main() -> io::Result<()> {
     )?;
     header(&mut out)?;
     for (connections, mails) in [(1, 100 * scale), (20, 400 * scale), (100, 400 * scale)] {
-        let job = Job { connections, mails, recipients: 1, bytes: 5 * 1024 };
+        let job = Job { connections, mails, recipients: 1, bytes: 5 * 1024, run: 0 };
         let direct = runtime.block_on(load::run(sink.port, &sink, &job))?;
         print(
             &mut out,
@@ -60,7 +60,7 @@ fn main() -> io::Result<()> {
     }
     writeln!(out, "\none mail to 421 recipients (seconds a mail: 1 / mails per second)")?;
     header(&mut out)?;
-    let job = Job { connections: 1, mails: 5 * scale, recipients: 421, bytes: 5 * 1024 };
+    let job = Job { connections: 1, mails: 5 * scale, recipients: 421, bytes: 5 * 1024, run: 0 };
     compare(&runtime, &mut out, &sink, &guard, postfix.as_ref(), &job, "  1 connection ")?;
     Ok(())
 }
