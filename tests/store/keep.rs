@@ -100,6 +100,15 @@ async fn a_body_stays_as_long_as_anything_needs_it() {
         assert_eq!(files(dir.path()), usize::from(left > 0));
     }
 
+    // Nothing needs a body without copies: all that is left of such a mail is what happened to it.
+    let mut refused = new_queued(3, &["gone@mail.test"]);
+    refused.copies.clear();
+    for bytes in [10, LARGE] {
+        refused.body = Bytes::from(vec![b'x'; bytes]);
+        store.queue(refused.clone()).await.unwrap();
+        assert_eq!((store.body(&id(3)).await.unwrap(), files(dir.path())), (None, 0));
+    }
+
     // A returned mail is needed until the notice about it is done.
     let mail = hold(&store, new_hold(2, verdict(terms(Decider::Sender)))).await;
     let transition = Transition {
