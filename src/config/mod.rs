@@ -3,6 +3,8 @@
 
 pub mod error;
 pub mod file;
+mod listener;
+mod upstream;
 
 use crate::address::Address;
 use crate::limits::Limits;
@@ -218,90 +220,6 @@ impl Reader<'_> {
                 "write it as 127.0.0.1:10025, 0.0.0.0:25 or [::1]:10025",
             );
             SocketAddr::from(([127, 0, 0, 1], 0))
-        })
-    }
-
-    fn listener(&mut self, listener: &Spanned<file::Listener>, tls: bool) -> Listener {
-        let given = listener.get_ref();
-        if given.tls != ListenerTls::Off && !tls {
-            self.fail(
-                listener.span(),
-                "this listener speaks TLS but there is no [tls]",
-                "add [tls] with `certificate` and `key`",
-            );
-        }
-        if given.require_tls && given.tls == ListenerTls::Off {
-            self.fail(
-                listener.span(),
-                "`require_tls` needs `tls = \"starttls\"` or \"implicit\"",
-                "set `tls`, or remove `require_tls`",
-            );
-        }
-        let allowed = match &given.allowed {
-            Some(networks) => networks.iter().filter_map(|network| self.network(network)).collect(),
-            None => ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok()).collect(),
-        };
-        Listener { listen: self.socket(&given.listen), tls: given.tls, require_tls: given.require_tls, allowed }
-    }
-
-    fn network(&mut self, text: &Spanned<String>) -> Option<Network> {
-        match text.get_ref().parse() {
-            Ok(network) => Some(network),
-            Err(error) => {
-                self.problems.push(Problem::error(&self.source, text.span(), format!("failed to {error}")));
-                None
-            }
-        }
-    }
-
-    fn upstream(&mut self, upstream: Option<&Spanned<file::Upstream>>) -> Option<Upstream> {
-        let Some(place) = upstream else {
-            self.fail(
-                0..0,
-                "there is no [upstream]",
-                "name the mail server behind the guard:\n[upstream]\nserver = \"127.0.0.1:10026\"",
-            );
-            return None;
-        };
-        let given = place.get_ref();
-        let server = given.server.get_ref().clone();
-        let host = match server.rsplit_once(':') {
-            Some((host, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) && !host.is_empty() => host,
-            _ => {
-                self.fail(given.server.span(), "this is no host with a port", "write it as mail.example.jp:25");
-                return None;
-            }
-        };
-        let login = match (&given.user, &given.password_file) {
-            (Some(user), Some(file)) => Some((user.clone(), self.path(file))),
-            (None, None) => None,
-            _ => {
-                self.fail(place.span(), "`user` and `password_file` belong together", "give both or none");
-                None
-            }
-        };
-        if login.is_some() && given.tls != UpstreamTls::Verify {
-            self.fail(
-                place.span(),
-                "credentials are only sent over a verified connection",
-                "set tls = \"verify\", or remove `user` and `password_file`",
-            );
-        }
-        if given.implicit && matches!(given.tls, UpstreamTls::Off | UpstreamTls::May) {
-            self.fail(
-                place.span(),
-                "`implicit` needs `tls = \"encrypt\"` or \"verify\"",
-                "set `tls`, or remove `implicit`",
-            );
-        }
-        Some(Upstream {
-            name: given.name.clone().unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned()),
-            tls: given.tls,
-            implicit: given.implicit,
-            ca: given.ca.as_deref().map(|path| self.path(path)),
-            login,
-            connections: given.connections.clamp(1, 1_000),
-            server,
         })
     }
 

@@ -40,6 +40,9 @@ pub struct MailParameters {
     pub eight_bit: bool,
     /// SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// REQUIRETLS (RFC 8689): no hop without verified TLS.
+    #[serde(default)]
+    pub require_tls: bool,
     /// SIZE=n in octets (RFC 1870).
     pub size: Option<u64>,
     /// RET=FULL|HDRS (RFC 3461 4.3), the value as it came.

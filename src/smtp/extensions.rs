@@ -21,6 +21,10 @@ pub struct Extensions {
     pub dsn: bool,
     /// STARTTLS (RFC 3207).
     pub starttls: bool,
+    /// CHUNKING (RFC 3030).
+    pub chunking: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     /// Mechanisms of AUTH (RFC 4954), in upper case.
     pub auth: Vec<String>,
 }
@@ -37,6 +41,8 @@ impl Extensions {
             enhanced_status_codes: true,
             dsn: true,
             starttls: true,
+            chunking: false,
+            require_tls: false,
             auth: Vec::new(),
         }
     }
@@ -58,6 +64,8 @@ impl Extensions {
                 Some("ENHANCEDSTATUSCODES") => found.enhanced_status_codes = true,
                 Some("DSN") => found.dsn = true,
                 Some("STARTTLS") => found.starttls = true,
+                Some("CHUNKING") => found.chunking = true,
+                Some("REQUIRETLS") => found.require_tls = true,
                 Some("AUTH") => {
                     for word in words {
                         if !found.auth.iter().any(|known| known == word) {

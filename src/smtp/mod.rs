@@ -1,6 +1,7 @@
 //! The wire, without a socket: bytes in, typed events out, and back.
 //! It refuses to do I/O, to look at a clock, and to accept what RFC 5321 does not allow at the end of data.
 
+pub mod auth;
 pub mod command;
 pub mod data;
 pub mod extensions;

@@ -183,6 +183,7 @@ mod tests {
             Ok(MailParameters {
                 eight_bit: true,
                 smtputf8: true,
+                require_tls: false,
                 size: Some(1000),
                 ret: Some("hdrs".into()),
                 envid: Some("QQ+2B1".into())
