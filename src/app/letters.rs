@@ -8,6 +8,7 @@ use crate::notice::errand::errands;
 use crate::notice::{self, About, Event, Voice};
 use crate::plan::{Change, Copy};
 use crate::store::{NewQueued, Notice, NoticeKind, State, Store, StoreError};
+use bytes::Bytes;
 
 /// How long a claimed notice is ours, in milliseconds.
 const LEASE_MS: u64 = 60_000;
@@ -57,6 +58,7 @@ fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> NewQueued {
     let recipient = Recipient { notify: Some("NEVER".to_owned()), ..Recipient::new(to.as_str()) };
     NewQueued {
         id,
+        head: Bytes::new(),
         body: letter.into(),
         copies: vec![Copy { recipients: vec![recipient], change: Change::default() }],
         sender: None,

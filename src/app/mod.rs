@@ -137,8 +137,7 @@ impl App {
             Some(at) => Some(bind(at, "status").await?),
             None => None,
         };
-        let store =
-            Arc::new(Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?);
+        let store = Arc::new(Store::open(&store_options(&config, store::Role::Server)).await?);
 
         let bell = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::new());
@@ -301,6 +300,12 @@ fn resolve(
         allowed: listener.allowed.clone(),
         limits: config.limits.clone(),
     })
+}
+
+/// How the store of a configuration is opened.
+#[must_use]
+pub fn store_options(config: &Config, role: store::Role) -> store::Options {
+    store::Options { dir: config.state.clone(), role, key_file: config.store.key_file.clone() }
 }
 
 fn relay_options(config: &Config) -> Result<relay::Options, StartError> {

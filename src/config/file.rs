@@ -28,6 +28,8 @@ pub struct File {
     #[serde(default)]
     pub outbox: Outbox,
     #[serde(default)]
+    pub store: Store,
+    #[serde(default)]
     pub retention: Retention,
     #[serde(default)]
     pub log: Log,
@@ -159,6 +161,20 @@ pub struct Outbox {
 impl Default for Outbox {
     fn default() -> Self {
         Self { retry: Spanned::new(0..0, "1m".into()) }
+    }
+}
+
+/// `[store]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    pub key_file: Option<PathBuf>,
+    pub min_free: Spanned<String>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { key_file: None, min_free: Spanned::new(0..0, "256MiB".into()) }
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod error;
 pub mod file;
 mod listener;
+mod store;
 mod upstream;
 
 use crate::address::Address;
@@ -39,6 +40,7 @@ pub struct Config {
     /// Milliseconds that decided mails, and audit rows, are kept.
     pub keep_decided_ms: u64,
     pub keep_audit_ms: u64,
+    pub store: Store,
     pub log: Log,
     pub limits: Limits,
     /// IANA name of the organisation's time zone.
@@ -88,6 +90,15 @@ pub struct Console {
     /// The beginning of every link, without a final slash.
     pub url: String,
     pub tls: bool,
+}
+
+/// What is kept, and how.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The file of the master keys; `None` for the one in the state folder.
+    pub key_file: Option<PathBuf>,
+    /// Octets that must be free on the disk of the state folder before a mail is taken.
+    pub min_free: u64,
 }
 
 /// Logs.
@@ -165,6 +176,7 @@ impl Reader<'_> {
         let keep_decided_ms = self.duration(&file.retention.decided);
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
+        let store = self.store(&file.store);
         let log = self.log(&file.log);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let workers = file.workers.count.unwrap_or(cores).clamp(1, 256);
@@ -183,6 +195,7 @@ impl Reader<'_> {
                 retry_ms,
                 keep_decided_ms,
                 keep_audit_ms,
+                store,
                 log,
                 limits: file.limits,
                 time_zone,

@@ -285,6 +285,7 @@ fn queued(id: MailId, letter: Letter, now_ms: u64) -> NewQueued {
     NewQueued {
         audit: vec![NewAudit::new(now_ms, Some(id.clone()), Event::Queued, Outcome::Pass).count("reports", 1)],
         id,
+        head: Bytes::new(),
         body: letter.bytes,
         copies: vec![Copy { recipients: vec![recipient], change: Change::default() }],
         sender: None,

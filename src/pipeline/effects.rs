@@ -138,7 +138,7 @@ impl Pipeline {
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = Self::notice(case, verdict, NoticeKind::Sent);
-        let rest = NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) };
+        let rest = NewQueued { notices, ..self.queued(case, copies, audit) };
         self.store.queue_all(letter.into_iter().chain([rest]).collect()).await?;
         self.bell.notify_one();
         Ok(())
@@ -160,6 +160,7 @@ impl Pipeline {
         )?;
         Some(NewQueued {
             id: super::new_id(case.now_ms)?,
+            head: Bytes::new(),
             body: letter.bytes,
             copies: vec![Copy { recipients: vec![Recipient::new(letter.to.as_str())], change: Change::default() }],
             sender: None,
@@ -176,11 +177,8 @@ impl Pipeline {
     /// Copies that differ from the mail as it came leave through the outbox.
     async fn queue(&self, case: Case, verdict: Verdict, copies: Vec<Copy>) -> Reply {
         let audit = self.audit(&case, &verdict, Event::Queued).count("copies", copies.len() as u64);
-        let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-        let new = NewQueued {
-            notices: Self::notice(&case, &verdict, NoticeKind::Sent),
-            ..self.queued(&case, body, copies, audit)
-        };
+        let new =
+            NewQueued { notices: Self::notice(&case, &verdict, NoticeKind::Sent), ..self.queued(&case, copies, audit) };
         match self.store.queue(new).await {
             Ok(()) => {
                 self.bell.notify_one();
@@ -203,7 +201,6 @@ impl Pipeline {
         now: Vec<Copy>,
     ) -> Reply {
         let expires_ms = case.now_ms.saturating_add(terms.expires_ms);
-        let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
         let new = NewHold {
             id: case.id.clone(),
             key: case.key.clone(),
@@ -214,7 +211,8 @@ impl Pipeline {
             facts: case.facts.clone(),
             findings: case.findings.clone(),
             verdict: Verdict { hold: Some(terms), ..verdict.clone() },
-            body,
+            head: self.received(&case),
+            body: case.mail.clone(),
             now: now.clone(),
             now_ms: case.now_ms,
             expires_ms,
@@ -270,8 +268,7 @@ impl Pipeline {
         let saved = if copies.is_empty() {
             self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
         } else {
-            let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-            self.store.queue(self.queued(&case, body, copies, audit)).await
+            self.store.queue(self.queued(&case, copies, audit)).await
         };
         match saved {
             Ok(()) => {
@@ -319,10 +316,11 @@ impl Pipeline {
         }
     }
 
-    fn queued(&self, case: &Case, body: Bytes, copies: Vec<Copy>, audit: NewAudit) -> NewQueued {
+    fn queued(&self, case: &Case, copies: Vec<Copy>, audit: NewAudit) -> NewQueued {
         NewQueued {
             id: case.id.clone(),
-            body,
+            head: self.received(case),
+            body: case.mail.clone(),
             copies,
             sender: case.envelope.sender.clone(),
             parameters: case.envelope.parameters.clone(),
@@ -385,7 +383,7 @@ impl Pipeline {
     }
 
     /// The trace field of this hop (RFC 5321 4.4) in front of the mail. It names no recipient: a `for` clause would show a hidden one.
-    fn with_received(&self, case: &Case, mail: Vec<Bytes>) -> Vec<Bytes> {
+    fn received(&self, case: &Case) -> Bytes {
         let client = &case.envelope.client;
         let helo: String =
             client.helo.chars().filter(|char| char.is_ascii_graphic() && !"()\\;".contains(*char)).take(255).collect();
@@ -407,7 +405,12 @@ impl Pipeline {
             case.id,
             self.clock.rfc5322(case.now_ms)
         );
-        std::iter::once(Bytes::from(field)).chain(mail).collect()
+        field.into()
+    }
+
+    /// The mail with the trace field in front.
+    fn with_received(&self, case: &Case, mail: Vec<Bytes>) -> Vec<Bytes> {
+        std::iter::once(self.received(case)).chain(mail).collect()
     }
 }
 

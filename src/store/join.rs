@@ -4,7 +4,8 @@
 use super::held::{Detail, Holding, approvers, due, joined};
 use super::notice::{NewNotice, NoticeKind};
 use super::row::{int, json};
-use super::{HeldMail, StoreError, audit, history, notice, outbox};
+use super::seal::Purpose;
+use super::{HeldMail, StoreError, audit, column, history, notice, outbox};
 use crate::mail::envelope::Recipient;
 use sqlx::AnyConnection;
 use std::collections::HashSet;
@@ -36,12 +37,14 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
     let asked = approvers(verdict.hold.as_ref(), escalated);
     let detail =
         Detail { client: mail.client, sender: mail.sender, parameters: mail.parameters, facts, findings, verdict };
+    let detail = column::lock(at, &with.keys, Purpose::Detail, &mail.id, &detail).await?;
+    let recipients = column::lock(at, &with.keys, Purpose::Recipients, &mail.id, &recipients).await?;
     sqlx::query(
         "UPDATE held SET detail = $1, recipients = $2, approvals = $3, approved_repair = $4, approvers = $5,
          escalated = $6, expires_ms = $7, due_ms = $8, revision = $9 WHERE id = $10",
     )
-    .bind(json(&detail)?)
-    .bind(json(&recipients)?)
+    .bind(detail)
+    .bind(recipients)
     .bind(json(&approvals)?)
     .bind(repair.as_ref().map(json).transpose()?)
     .bind(asked)

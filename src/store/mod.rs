@@ -3,17 +3,21 @@
 
 mod audit;
 mod body;
+mod column;
 mod contact;
 mod error;
 mod held;
 mod history;
 mod join;
+mod keyring;
 mod notice;
 mod open;
 mod outbox;
 mod purge;
+mod rotate;
 mod row;
 mod schema;
+mod seal;
 mod secret;
 mod transition;
 mod writer;
@@ -27,6 +31,7 @@ pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
+pub use rotate::Rotated;
 pub(crate) use secret::random;
 pub use transition::{Escalated, Transition};
 

@@ -6,7 +6,9 @@ use super::row::{Columns, int};
 use sqlx::{AnyConnection, Connection};
 
 /// One entry per version, never edited once released: a change is a new entry.
-const VERSIONS: &[&[&str]] = &[&[
+const VERSIONS: &[&[&str]] = &[FIRST, SECOND];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE body (
         mail TEXT PRIMARY KEY,
         bytes BIGINT NOT NULL,
@@ -95,7 +97,24 @@ const VERSIONS: &[&[&str]] = &[&[
     )",
     "CREATE INDEX audit_at ON audit (at_ms)",
     "CREATE INDEX audit_mail ON audit (mail)",
-]];
+];
+
+/// Sealed bodies, the master keys they need, and what administrators were told once.
+const SECOND: &[&str] = &[
+    // The wrapped data key; NULL is a body of version 1, which is as it came. A sealed body's checksum is that of its sealed octets.
+    "ALTER TABLE body ADD COLUMN data_key TEXT",
+    "CREATE TABLE master_key (
+        id TEXT PRIMARY KEY,
+        serial BIGINT NOT NULL,
+        current BIGINT NOT NULL
+    )",
+    "CREATE TABLE told (
+        subject TEXT NOT NULL,
+        occasion BIGINT NOT NULL,
+        at_ms BIGINT NOT NULL,
+        PRIMARY KEY (subject, occasion)
+    )",
+];
 
 /// Brings the tables to the newest version; returns that version.
 ///

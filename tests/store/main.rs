@@ -22,7 +22,7 @@ use std::path::Path;
 const LARGE: usize = 400 * 1024;
 
 async fn open(dir: &Path) -> Store {
-    Store::open(&Options { dir: dir.to_owned(), role: Role::Server }).await.unwrap()
+    Store::open(&Options { dir: dir.to_owned(), role: Role::Server, key_file: None }).await.unwrap()
 }
 
 fn files(dir: &Path) -> usize {
