@@ -54,7 +54,7 @@ async fn letters(store: &Store, voice: &Voice, row: &Notice, now_ms: u64) -> Res
 }
 
 /// A letter as an outbox item: null reverse-path, so that nothing can answer it automatically (RFC 3834, RFC 5321 4.5.5).
-fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> NewQueued {
+pub(super) fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> NewQueued {
     let recipient = Recipient { notify: Some("NEVER".to_owned()), ..Recipient::new(to.as_str()) };
     NewQueued {
         id,

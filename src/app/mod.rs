@@ -2,6 +2,7 @@
 //! It refuses to start half: a part that cannot start ends the program with its reason.
 
 mod chores;
+mod expiry;
 mod letters;
 mod tls;
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //! It refuses unknown words with a usage text and exit code 2, and never prints personal values unless `--reveal` asks for them.
 
+mod certs;
 pub mod demo;
 mod held;
 mod init;
@@ -8,6 +9,7 @@ mod load;
 mod rules;
 mod scan;
 mod serve;
+mod store;
 
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
@@ -43,6 +45,10 @@ enum Command {
     Rules(rules::Arguments),
     /// Look at held mails and decide about them.
     Held(held::Arguments),
+    /// Check what is kept, copy it, or change its master key.
+    Store(store::Arguments),
+    /// Make certificates for trying out, and look at those in use.
+    Certs(certs::Arguments),
     /// Write a commented configuration and the default rules into a folder.
     Init(init::Arguments),
     /// Inspect mails from standard input (used by the guard itself).
@@ -72,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Held(arguments) => held::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
     };
     ExitCode::from(code)

@@ -4,6 +4,7 @@
 use super::{Listener, Shared, Start};
 use crate::smtp::receiver::{Output, Receiver, Settings};
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -107,7 +108,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         };
         match read {
             Ok(Ok(0) | Err(_)) => return End::Closed,
-            Ok(Ok(count)) => receiver.feed(now(), &buffer[..count]),
+            Ok(Ok(count)) => {
+                receiver.storage_full(shared.full.load(Ordering::Relaxed));
+                receiver.feed(now(), &buffer[..count]);
+            }
             Err(_) => {
                 receiver.timed_out(now());
             }

@@ -1,6 +1,7 @@
 //! Sockets in: accept, limits, TLS, and the loop that feeds the receiver.
 //! It refuses to know what happens to a mail; it hands it to the one function it was given.
 
+pub mod certificate;
 mod connection;
 pub mod tls;
 
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -59,6 +60,8 @@ pub struct Shared {
     pub stopping: CancellationToken,
     /// Counts running connections; waited for at the end.
     pub tasks: TaskTracker,
+    /// Is there too little room to keep a mail? Then none is taken.
+    pub full: AtomicBool,
     open: AtomicUsize,
     per_client: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -72,6 +75,7 @@ impl Shared {
             offer,
             stopping,
             tasks: TaskTracker::new(),
+            full: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             per_client: Mutex::default(),
         }

@@ -48,6 +48,12 @@ impl Certificate {
         Ok(())
     }
 
+    /// The certificate in use itself, in DER.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        self.current.load().cert.first().map(|leaf| leaf.to_vec()).unwrap_or_default()
+    }
+
     /// A server configuration that always presents the current pair.
     ///
     /// # Errors
@@ -72,19 +78,20 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let failed = |file: &Path| {
-        let file = file.to_owned();
-        move |cause| TlsError::Read { file, cause }
-    };
+/// The certificates of a PEM file, at least one.
+pub(super) fn chain_of(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |cause| TlsError::Read { file: certificate.to_owned(), cause };
     let chain = CertificateDer::pem_file_iter(certificate)
-        .map_err(failed(certificate))?
+        .map_err(failed)?
         .collect::<Result<Vec<_>, _>>()
-        .map_err(failed(certificate))?;
-    if chain.is_empty() {
-        return Err(TlsError::Empty(certificate.to_owned()));
-    }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(failed(key))?;
+        .map_err(|cause| TlsError::Read { file: certificate.to_owned(), cause })?;
+    if chain.is_empty() { Err(TlsError::Empty(certificate.to_owned())) } else { Ok(chain) }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let chain = chain_of(certificate)?;
+    let failed = |cause| TlsError::Read { file: key.to_owned(), cause };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(failed)?;
     let mismatch = |cause| TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned(), cause };
     let signer = provider().key_provider.load_private_key(private).map_err(mismatch)?;
     let pair = CertifiedKey::new(chain, signer);

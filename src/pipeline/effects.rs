@@ -14,8 +14,11 @@ use crate::store::{
 };
 use bytes::Bytes;
 
-/// The client is asked to come again: nothing was kept.
-fn later(what: &str) -> Reply {
+/// The client is asked to come again: nothing was kept. Of a full disk it hears (RFC 3463 4.3.1), other causes are ours.
+fn later(what: &str, error: &StoreError) -> Reply {
+    if matches!(error, StoreError::Full) {
+        return Reply::new(452, "4.3.1", &format!("no room to keep {what} now, try again later"));
+    }
     Reply::new(451, "4.3.0", &format!("cannot keep {what} safely now, try again later"))
 }
 
@@ -76,7 +79,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}: some recipients are still open");
-                later("the rest of the mail")
+                later("the rest of the mail", &error)
             }
         }
     }
@@ -186,7 +189,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the mail")
+                later("the mail", &error)
             }
         }
     }
@@ -229,7 +232,7 @@ impl Pipeline {
             Ok(Held::Decided(decided)) => self.follow(case, verdict, &decided, held, now).await,
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the mail")
+                later("the mail", &error)
             }
         }
     }
@@ -277,7 +280,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the mail")
+                later("the mail", &error)
             }
         }
     }
@@ -293,7 +296,7 @@ impl Pipeline {
         };
         if let Err(error) = self.store.record(record).await {
             tracing::error!(id = %case.id, "failed to {error}");
-            return later("the record of the mail");
+            return later("the record of the mail", &error);
         }
         tracing::info!(id = %case.id, rules = ?rule_ids(&verdict), "blocked");
         Reply::new(550, "5.7.1", text.strip_prefix("5.7.1 ").unwrap_or(text))
@@ -311,7 +314,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the record of the mail")
+                later("the record of the mail", &error)
             }
         }
     }

@@ -105,6 +105,7 @@ pub struct Receiver {
     transactions: usize,
     last_input_ms: u64,
     leaving: bool,
+    full: bool,
 }
 
 impl Receiver {
@@ -128,6 +129,7 @@ impl Receiver {
             transactions: 0,
             last_input_ms: now_ms,
             leaving: false,
+            full: false,
         }
     }
 
@@ -143,6 +145,11 @@ impl Receiver {
             }
             _ => self.store(bytes),
         }
+    }
+
+    /// Is there too little room to keep a mail? Then each MAIL is answered with 452 (RFC 5321 4.3.2) until there is.
+    pub fn storage_full(&mut self, full: bool) {
+        self.full = full;
     }
 
     /// The next thing to do; call it until [`Output::NeedInput`] or [`Output::Close`].

@@ -1,16 +1,18 @@
 //! The bytes of kept mails, sealed: small ones in their row, large ones as files that are complete and on the disk before their row is.
 //! It refuses to hand out bytes that differ from those that were written, by checksum and by the seal.
 
-use super::keyring::{self, Keyring};
+use super::column;
+use super::keyring::{InUse, Keyring};
 use super::row::{Columns, int};
 use super::seal::{CHUNK, DataKey, Purpose, TAG};
 use super::secret::{hex, random};
+use super::writer::Write as Job;
 use super::{Store, StoreError};
 use crate::id::MailId;
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, AnyPool, Row};
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -43,19 +45,19 @@ pub(super) struct Body {
 }
 
 /// The columns of a body.
-pub(super) struct Stored {
+struct Stored {
     bytes: u64,
     sha256: String,
     content: Option<Vec<u8>>,
-    pub file: Option<String>,
-    pub data_key: Option<String>,
+    file: Option<String>,
+    data_key: Option<String>,
 }
 
 /// What [`Stored::read`] reads.
-pub(super) const COLUMNS: &str = "SELECT bytes, sha256, content, file, data_key FROM body WHERE mail = $1";
+const COLUMNS: &str = "SELECT bytes, sha256, content, file, data_key FROM body WHERE mail = $1";
 
 impl Stored {
-    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             bytes: row.number("bytes")?,
             sha256: row.text("sha256")?,
@@ -116,7 +118,7 @@ impl Bodies {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when they are not the bytes that were written.
-    pub(super) async fn restore(&self, mail: &MailId, stored: Stored) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn restore(&self, mail: &MailId, stored: Stored) -> Result<Option<Vec<u8>>, StoreError> {
         let (mail, keys, dir) = (mail.clone(), Arc::clone(&self.keys), self.dir.clone());
         if stored.file.is_some() {
             blocking(move || restore(dir.as_deref(), &keys, &mail, stored)).await
@@ -169,10 +171,6 @@ impl Body {
         self.file.as_ref()
     }
 
-    async fn wrapped(&self, at: &mut AnyConnection, mail: &MailId) -> Result<String, StoreError> {
-        keyring::wrap(at, &self.keys, &self.key, Purpose::Body, mail).await
-    }
-
     /// Puts the sealed form in the place of one that is as it came; gives the file to discard after the commit, or the own one when the
     /// row went or was sealed meanwhile.
     pub(super) async fn replace(&self, at: &mut AnyConnection, mail: &MailId) -> Result<Option<String>, StoreError> {
@@ -181,7 +179,7 @@ impl Body {
             .fetch_optional(&mut *at)
             .await?;
         let Some(plain) = plain else { return Ok(self.file.clone()) };
-        let data_key = self.wrapped(at, mail).await?;
+        let data_key = InUse::now(at, &self.keys).await?.wrap(&self.key, Purpose::Body, mail)?;
         sqlx::query("UPDATE body SET sha256 = $1, content = $2, file = $3, data_key = $4 WHERE mail = $5")
             .bind(self.sha256.as_str())
             .bind(self.content.as_deref())
@@ -195,7 +193,18 @@ impl Body {
 
     /// Writes the row; `false` when the mail has a body already, which then stays.
     pub(super) async fn insert(&self, at: &mut AnyConnection, mail: &MailId) -> Result<bool, StoreError> {
-        let data_key = self.wrapped(at, mail).await?;
+        let with = InUse::now(at, &self.keys).await?;
+        self.insert_with(at, &with, mail).await
+    }
+
+    /// The same with the key that is in use, when the caller knows it.
+    pub(super) async fn insert_with(
+        &self,
+        at: &mut AnyConnection,
+        with: &InUse<'_>,
+        mail: &MailId,
+    ) -> Result<bool, StoreError> {
+        let data_key = with.wrap(&self.key, Purpose::Body, mail)?;
         let done = sqlx::query(
             "INSERT INTO body (mail, bytes, sha256, content, file, data_key) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (mail) DO NOTHING",
@@ -233,21 +242,111 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when they are not the bytes that were written.
     pub async fn body(&self, mail: &MailId) -> Result<Option<Bytes>, StoreError> {
-        let mut missing = None;
-        loop {
-            let row = sqlx::query(COLUMNS).bind(mail.as_str()).fetch_optional(&self.read).await?;
-            let Some(row) = row else { return Ok(None) };
-            let stored = Stored::read(&row)?;
-            let file = stored.file.clone();
-            if let Some(bytes) = self.bodies.restore(mail, stored).await? {
-                return Ok(Some(bytes.into()));
-            }
-            // Either the file is lost, or it was released or sealed anew while we looked: then the row does not name it any more.
-            if missing == file {
-                return Err(StoreError::Damaged { mail: mail.clone(), why: "its file is missing" });
-            }
-            missing = file;
+        read(&self.read, &self.bodies, mail).await
+    }
+
+    /// Seals bodies and held mails of version 1, which are as they came; gives how many were. What does not read stays as it is, and the log
+    /// says so.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written; what went before stays sealed.
+    pub async fn seal_old(&self) -> Result<u64, StoreError> {
+        let mut sealed = 0;
+        let rows = sqlx::query("SELECT mail FROM body WHERE data_key IS NULL").fetch_all(&self.read).await?;
+        for row in rows {
+            let mail = row.id("mail")?;
+            let bytes = match self.body(&mail).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!("failed to {error}: it stays unsealed");
+                    continue;
+                }
+            };
+            let body = self.bodies.prepare(&mail, &Bytes::new(), &bytes).await?;
+            let file = self.writer.write(SealBody { mail, body }).await?;
+            self.bodies.discard(file.into_iter().collect()).await;
+            sealed += 1;
         }
+        let rows = sqlx::query("SELECT id FROM held WHERE SUBSTR(detail, 1, 1) = '{'").fetch_all(&self.read).await?;
+        for row in rows {
+            let (mail, keys) = (row.id("id")?, Arc::clone(&self.keys));
+            sealed += u64::from(self.writer.write(SealHeld { mail, keys }).await?);
+        }
+        Ok(sealed)
+    }
+}
+
+/// Deleted octets of this connection are overwritten wherever they are, or (as usual) where it costs nothing.
+async fn overwrite(at: &mut AnyConnection, everywhere: bool) -> Result<(), StoreError> {
+    let pragma = if everywhere { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = FAST" };
+    sqlx::query(pragma).execute(at).await?;
+    Ok(())
+}
+
+struct SealBody {
+    mail: MailId,
+    body: Body,
+}
+
+impl Job for SealBody {
+    /// A file to discard.
+    type Out = Option<String>;
+
+    async fn apply(&self, at: &mut AnyConnection) -> Result<Option<String>, StoreError> {
+        overwrite(at, true).await?;
+        let file = self.body.replace(at, &self.mail).await?;
+        overwrite(at, false).await?;
+        Ok(file)
+    }
+}
+
+struct SealHeld {
+    mail: MailId,
+    keys: Arc<Keyring>,
+}
+
+impl Job for SealHeld {
+    type Out = bool;
+
+    async fn apply(&self, at: &mut AnyConnection) -> Result<bool, StoreError> {
+        overwrite(at, true).await?;
+        let row = sqlx::query("SELECT detail, recipients FROM held WHERE id = $1 AND SUBSTR(detail, 1, 1) = '{'")
+            .bind(self.mail.as_str())
+            .fetch_optional(&mut *at)
+            .await?;
+        if let Some(row) = &row {
+            let (with, mail) = (InUse::now(at, &self.keys).await?, &self.mail);
+            let detail = column::lock_text(&with, Purpose::Detail, mail, &row.text("detail")?)?;
+            let recipients = column::lock_text(&with, Purpose::Recipients, mail, &row.text("recipients")?)?;
+            sqlx::query("UPDATE held SET detail = $1, recipients = $2 WHERE id = $3")
+                .bind(detail)
+                .bind(recipients)
+                .bind(self.mail.as_str())
+                .execute(&mut *at)
+                .await?;
+        }
+        overwrite(at, false).await?;
+        Ok(row.is_some())
+    }
+}
+
+/// The bytes of a mail.
+pub(super) async fn read(pool: &AnyPool, bodies: &Bodies, mail: &MailId) -> Result<Option<Bytes>, StoreError> {
+    let mut missing = None;
+    loop {
+        let row = sqlx::query(COLUMNS).bind(mail.as_str()).fetch_optional(pool).await?;
+        let Some(row) = row else { return Ok(None) };
+        let stored = Stored::read(&row)?;
+        let file = stored.file.clone();
+        if let Some(bytes) = bodies.restore(mail, stored).await? {
+            return Ok(Some(bytes.into()));
+        }
+        // Either the file is lost, or it was released or sealed anew while we looked: then the row does not name it any more.
+        if missing == file {
+            return Err(StoreError::Damaged { mail: mail.clone(), why: "its file is missing" });
+        }
+        missing = file;
     }
 }
 
@@ -327,7 +426,7 @@ fn write(dir: &Path, name: &str, key: &DataKey, mail: &MailId, pieces: &[&[u8]])
 }
 
 /// Runs file work where it does not hold up the others.
-pub(super) async fn blocking<T: Send + 'static>(
+async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?

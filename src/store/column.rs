@@ -2,7 +2,7 @@
 //! It refuses to write such a column in clear; one of an old version is read as it is.
 
 use super::StoreError;
-use super::keyring::{self, Keyring};
+use super::keyring::{InUse, Keyring};
 use super::row::json;
 use super::seal::{DataKey, Purpose};
 use crate::id::MailId;
@@ -10,18 +10,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::AnyConnection;
 use std::path::Path;
 
 /// A value as sealed text: the wrapped data key, a colon, and the sealed JSON.
-pub(super) async fn lock<T: Serialize + Sync + ?Sized>(
-    at: &mut AnyConnection,
-    keys: &Keyring,
+pub(super) fn lock<T: Serialize + ?Sized>(
+    with: &InUse<'_>,
     purpose: Purpose,
     mail: &MailId,
     value: &T,
 ) -> Result<String, StoreError> {
-    let text = json(value)?;
+    lock_text(with, purpose, mail, &json(value)?)
+}
+
+/// JSON text as sealed text.
+pub(super) fn lock_text(with: &InUse<'_>, purpose: Purpose, mail: &MailId, text: &str) -> Result<String, StoreError> {
     let key = DataKey::fresh()?;
     let mut sealed = Vec::with_capacity(text.len() + 64);
     key.seal(purpose, mail, &[text.as_bytes()], |chunk| {
@@ -29,7 +31,7 @@ pub(super) async fn lock<T: Serialize + Sync + ?Sized>(
         Ok(())
     })
     .map_err(|error| StoreError::file(Path::new("column"), error))?;
-    let wrapped = keyring::wrap(at, keys, &key, purpose, mail).await?;
+    let wrapped = with.wrap(&key, purpose, mail)?;
     Ok(format!("{wrapped}:{}", BASE64.encode(sealed)))
 }
 

@@ -6,7 +6,7 @@ use super::body::{self, Body};
 use super::column;
 use super::history::{self, HistoryRow, Kept};
 use super::join;
-use super::keyring::Keyring;
+use super::keyring::{InUse, Keyring};
 use super::notice::{self, NewNotice, NoticeKind};
 use super::outbox::{self, Item};
 use super::row::{Columns, int, word_list, word_pattern};
@@ -148,9 +148,10 @@ impl Holding {
             findings: new.findings.clone(),
             verdict: new.verdict.clone(),
         };
-        body.insert(at, &new.id).await?;
-        let detail = column::lock(at, &self.keys, Purpose::Detail, &new.id, &detail).await?;
-        let recipients = column::lock(at, &self.keys, Purpose::Recipients, &new.id, &new.recipients).await?;
+        let with = InUse::now(at, &self.keys).await?;
+        body.insert_with(at, &with, &new.id).await?;
+        let detail = column::lock(&with, Purpose::Detail, &new.id, &detail)?;
+        let recipients = column::lock(&with, Purpose::Recipients, &new.id, &new.recipients)?;
         sqlx::query(
             "INSERT INTO held (id, mail_key, state, sender_key, approvers, detail, recipients, decision, approvals,
              approved_repair, escalated, revision, created_ms, expires_ms, due_ms, decided_ms)

@@ -2,6 +2,7 @@
 //! It refuses to relax anything: agreement given before new recipients came is asked for again.
 
 use super::held::{Detail, Holding, approvers, due, joined};
+use super::keyring::InUse;
 use super::notice::{NewNotice, NoticeKind};
 use super::row::{int, json};
 use super::seal::Purpose;
@@ -37,8 +38,9 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
     let asked = approvers(verdict.hold.as_ref(), escalated);
     let detail =
         Detail { client: mail.client, sender: mail.sender, parameters: mail.parameters, facts, findings, verdict };
-    let detail = column::lock(at, &with.keys, Purpose::Detail, &mail.id, &detail).await?;
-    let recipients = column::lock(at, &with.keys, Purpose::Recipients, &mail.id, &recipients).await?;
+    let key = InUse::now(at, &with.keys).await?;
+    let detail = column::lock(&key, Purpose::Detail, &mail.id, &detail)?;
+    let recipients = column::lock(&key, Purpose::Recipients, &mail.id, &recipients)?;
     sqlx::query(
         "UPDATE held SET detail = $1, recipients = $2, approvals = $3, approved_repair = $4, approvers = $5,
          escalated = $6, expires_ms = $7, due_ms = $8, revision = $9 WHERE id = $10",

@@ -70,6 +70,11 @@ impl Keyring {
         Ok(Self { keys: RwLock::new(read(file)?), file: Some(file.to_owned()) })
     }
 
+    /// A keyring without keys, in place of a file that cannot be used.
+    pub(super) fn none(file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), keys: RwLock::default() }
+    }
+
     /// Where the keys are, for messages.
     pub(super) fn file(&self) -> PathBuf {
         self.file.clone().unwrap_or_default()
@@ -204,17 +209,23 @@ pub(super) async fn current(at: &mut AnyConnection) -> Result<Option<String>, St
     row.map(|row| row.text("id")).transpose()
 }
 
-/// Wraps a data key with the key that is in use at the moment of the commit, whatever was in use when the bytes were sealed.
-pub(super) async fn wrap(
-    at: &mut AnyConnection,
-    keys: &Keyring,
-    key: &DataKey,
-    purpose: Purpose,
-    mail: &MailId,
-) -> Result<String, StoreError> {
-    let missing = || StoreError::KeyMissing { file: keys.file(), id: "of the first start".to_owned() };
-    let id = current(at).await?.ok_or_else(missing)?;
-    keys.wrap(&id, key, purpose, mail)
+/// The key that is in use inside one transaction, whatever was in use when the bytes were sealed.
+pub(super) struct InUse<'k> {
+    keys: &'k Keyring,
+    id: String,
+}
+
+impl<'k> InUse<'k> {
+    /// Asks the database, which one writer changes at a time: what is written in this transaction is wrapped with this key.
+    pub(super) async fn now(at: &mut AnyConnection, keys: &'k Keyring) -> Result<Self, StoreError> {
+        let missing = || StoreError::KeyMissing { file: keys.file(), id: "of the first start".to_owned() };
+        Ok(Self { keys, id: current(at).await?.ok_or_else(missing)? })
+    }
+
+    /// As [`Keyring::wrap`].
+    pub(super) fn wrap(&self, key: &DataKey, purpose: Purpose, mail: &MailId) -> Result<String, StoreError> {
+        self.keys.wrap(&self.id, key, purpose, mail)
+    }
 }
 
 /// Takes a key into use.

@@ -2,7 +2,9 @@
 //! It refuses to answer before a commit is on the disk, and keeps all SQL of the program to itself.
 
 mod audit;
+mod backup;
 mod body;
+mod check;
 mod column;
 mod contact;
 mod error;
@@ -10,6 +12,7 @@ mod held;
 mod history;
 mod join;
 mod keyring;
+mod look;
 mod notice;
 mod open;
 mod outbox;
@@ -19,14 +22,18 @@ mod row;
 mod schema;
 mod seal;
 mod secret;
+mod told;
 mod transition;
 mod writer;
 
 pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
+pub use backup::{Backup, backup};
+pub use check::{Checked, check};
 pub use error::StoreError;
 pub(crate) use held::steps;
 pub use held::{Held, HeldFilter, NewHold};
 pub use history::{ANY, HistoryRow, Sums};
+pub use look::free_bytes;
 pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};

@@ -157,11 +157,11 @@ impl Store {
 
 /// Deleted cells are overwritten, so that a wrapped key that is gone is gone from the file; the pages of large rows need not be, they hold
 /// sealed octets.
-const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; \
+pub(super) const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; \
      PRAGMA secure_delete = FAST";
-const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
+pub(super) const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
 
-async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
+pub(super) async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     // Statements are not logged: their values come from mails.
     let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
@@ -208,7 +208,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
 }
 
 /// A path for the inside of a URL (RFC 3986 2.1 percent-encoding).
-fn encoded(path: &Path) -> String {
+pub(super) fn encoded(path: &Path) -> String {
     let mut text = String::new();
     for byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {

@@ -116,12 +116,25 @@ const SECOND: &[&str] = &[
     )",
 ];
 
+/// The newest version that this program knows.
+pub(super) const KNOWN: u64 = VERSIONS.len() as u64;
+
+/// The version of the tables, without changing them; 0 when there are none.
+pub(super) async fn version(at: &mut AnyConnection) -> Result<u64, StoreError> {
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'";
+    if sqlx::query(tables).fetch_optional(&mut *at).await?.is_none() {
+        return Ok(0);
+    }
+    let row = sqlx::query("SELECT version FROM schema_version").fetch_optional(&mut *at).await?;
+    row.map_or(Ok(0), |row| row.number("version"))
+}
+
 /// Brings the tables to the newest version; returns that version.
 ///
 /// # Errors
 /// [`StoreError::Newer`] for a store of a newer program; errors of the database, after which the store is as before.
 pub(super) async fn migrate(at: &mut AnyConnection) -> Result<u64, StoreError> {
-    let known = VERSIONS.len() as u64;
+    let known = KNOWN;
     let mut step = at.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)").execute(&mut *step).await?;
     let found = if let Some(row) = sqlx::query("SELECT version FROM schema_version").fetch_optional(&mut *step).await? {

@@ -5,11 +5,16 @@
 #[path = "../keeping/mod.rs"]
 mod keeping;
 
+mod backup;
 mod durability;
 mod hold;
 mod keep;
 mod lease;
 mod memory;
+mod retention;
+mod rotate;
+mod sealed;
+mod version1;
 
 use keeping::{HOUR, NOW};
 use sekisho::id::MailId;
