@@ -22,7 +22,7 @@ use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums, random};
+use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums, Window, random};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -173,10 +173,9 @@ impl Pipeline {
         let mut history = History::default();
         let mut facts = inspection.facts.clone();
         facts.recipients = recipients.to_vec();
-        for query in rules.windows() {
-            let since = now_ms.saturating_sub(u64::from(query.hours) * 3_600_000);
-            let class = query.to.map_or(ANY, Class::as_str);
-            let sums = self.store.window(sender, since, class, Some(key)).await?;
+        let windows: Vec<Window> = rules.windows().iter().map(|query| window(query, now_ms)).collect();
+        let sums = self.store.windows(sender, &windows, Some(key)).await?;
+        for (query, sums) in rules.windows().iter().zip(sums) {
             let before = match query.of {
                 Counted::Persons => sums.persons,
                 Counted::VisibleExternal => sums.visible_external,
@@ -195,6 +194,14 @@ impl Pipeline {
 /// A fresh id; `None` when the system gives no randomness.
 pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
     Some(MailId::new(now_ms, random().ok()?))
+}
+
+/// The window of the sender's history that a rule asks for.
+fn window(query: &WindowQuery, now_ms: u64) -> Window {
+    Window {
+        since_ms: now_ms.saturating_sub(u64::from(query.hours) * 3_600_000),
+        class: query.to.map_or(ANY, Class::as_str).to_owned(),
+    }
 }
 
 /// The mail as a row of its sender's history: what it adds to each window that a rule asks for, and to those without a class.
