@@ -173,7 +173,7 @@ impl Pipeline {
         let mut history = History::default();
         let mut facts = inspection.facts.clone();
         facts.recipients = recipients.to_vec();
-        let windows: Vec<Window> = rules.windows().iter().map(|query| window(query, now_ms)).collect();
+        let windows: Vec<Window> = rules.windows().iter().map(|query| window(*query, now_ms)).collect();
         let sums = self.store.windows(sender, &windows, Some(key)).await?;
         for (query, sums) in rules.windows().iter().zip(sums) {
             let before = match query.of {
@@ -197,7 +197,7 @@ pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
 }
 
 /// The window of the sender's history that a rule asks for.
-fn window(query: &WindowQuery, now_ms: u64) -> Window {
+fn window(query: WindowQuery, now_ms: u64) -> Window {
     Window {
         since_ms: now_ms.saturating_sub(u64::from(query.hours) * 3_600_000),
         class: query.to.map_or(ANY, Class::as_str).to_owned(),
