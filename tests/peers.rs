@@ -35,6 +35,8 @@ mod smtp_clients;
 mod status;
 #[path = "peers/tls.rs"]
 mod tls;
+#[path = "peers/together.rs"]
+mod together;
 #[path = "peers/uji.rs"]
 mod uji;
 #[path = "peers/web.rs"]
