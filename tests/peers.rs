@@ -21,6 +21,8 @@ mod faults;
 mod guard;
 #[path = "peers/large.rs"]
 mod large;
+#[path = "peers/outbox.rs"]
+mod outbox;
 #[path = "peers/postfix.rs"]
 mod postfix;
 #[path = "peers/reload.rs"]

@@ -57,3 +57,51 @@ impl Reader<'_> {
 fn written(one: &Spanned<String>, other: &Spanned<String>) -> Range<usize> {
     if one.span().is_empty() { other.span() } else { one.span() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use std::path::Path;
+
+    const GUARD: &str = "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:0\"\n\
+                         [upstream]\nserver = \"127.0.0.1:25\"\n";
+
+    fn parse(more: &str) -> Result<Config, String> {
+        let text = format!("{GUARD}{more}\n");
+        Config::parse("sekisho.toml", &text, Path::new(".")).map_err(|problems| format!("{problems:?}"))
+    }
+
+    #[test]
+    fn times_are_read_and_have_their_defaults() {
+        let config = parse("").unwrap();
+        let (minute, hour) = (60_000, 3_600_000);
+        let outbox = config.outbox;
+        assert_eq!((outbox.retry_ms, outbox.longest_ms), (minute, hour));
+        assert_eq!((outbox.lifetime_ms, outbox.warn_ms, config.keep_together_ms), (120 * hour, 4 * hour, 45 * minute));
+        let config = parse(
+            "[outbox]\nretry = \"5s\"\nlongest_wait = \"2h\"\nlifetime = \"2d\"\nwarn_after = \"off\"\n[grouping]\nkeep = \"1h\"",
+        );
+        let config = config.unwrap();
+        assert_eq!((config.outbox.retry_ms, config.outbox.longest_ms), (5_000, 2 * hour));
+        assert_eq!((config.outbox.lifetime_ms, config.outbox.warn_ms), (48 * hour, u64::MAX));
+        assert_eq!(config.keep_together_ms, hour);
+    }
+
+    #[test]
+    fn times_that_contradict_each_other_are_refused() {
+        for (more, complaint) in [
+            ("[outbox]\nretry = \"0s\"", "cannot try again at once"),
+            ("[outbox]\nretry = \"6d\"", "given up before its second attempt"),
+            ("[outbox]\nlifetime = \"30s\"", "given up before its second attempt"),
+            ("[outbox]\nlifetime = \"3h\"", "after the mail was given up"),
+            ("[outbox]\nwarn_after = \"5d\"", "after the mail was given up"),
+            ("[outbox]\nwarn_after = \"never\"", "no length of time"),
+            ("[outbox]\nlongest_wait = \"x\"", "no length of time"),
+            ("[grouping]\nkeep = \"5s\"", "forgotten before its notice"),
+            ("[grouping]\nkeep = \"25h\"", "longer than transactions are remembered"),
+        ] {
+            let problems = parse(more).err().unwrap_or_else(|| panic!("{more} is taken"));
+            assert!(problems.contains(complaint), "{more}: {problems}");
+        }
+    }
+}
