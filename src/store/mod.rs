@@ -15,7 +15,9 @@ mod purge;
 mod row;
 mod schema;
 mod secret;
+mod together;
 mod transition;
+mod waiting;
 mod writer;
 
 pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
@@ -28,7 +30,9 @@ pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
 pub(crate) use secret::random;
+pub use together::MailGroup;
 pub use transition::{Escalated, Transition};
+pub use waiting::{Said, Waiting, WaitingFilter};
 
 use crate::address::Address;
 use crate::detect::Finding;
@@ -155,4 +159,6 @@ pub struct OutboxItem {
     pub warned: bool,
     /// Epoch milliseconds.
     pub created_ms: u64,
+    /// What the next server said last about each recipient.
+    pub said: Vec<Said>,
 }
