@@ -22,7 +22,9 @@ use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, random};
+use crate::store::{
+    ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random,
+};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -213,22 +215,25 @@ impl Pipeline {
     ) -> Result<BTreeMap<String, u64>, StoreError> {
         let Some(sender) = sender else { return Ok(BTreeMap::new()) };
         let mut known = group.history.lock().await;
+        let asked = |query: &WindowQuery| {
+            let key = query.key();
+            known.windows.contains_key(&key) || origin.windows.contains_key(&key)
+        };
+        let open: Vec<WindowQuery> = rules.windows().iter().filter(|query| !asked(query)).copied().collect();
+        let windows: Vec<Window> = open.iter().map(|query| window(*query, origin.first_ms)).collect();
+        let sums = self.store.windows(sender, &windows, Some(&origin.key())).await?;
+        for (query, sums) in open.iter().zip(sums) {
+            let before = match query.of {
+                Counted::Persons => sums.persons,
+                Counted::VisibleExternal => sums.visible_external,
+                Counted::ExternalRecipients => sums.external_recipients,
+                Counted::Mails => sums.mails,
+            };
+            known.windows.insert(query.key(), before);
+        }
         for query in rules.windows() {
             let key = query.key();
-            let before = match known.windows.get(&key).or(origin.windows.get(&key)) {
-                Some(before) => *before,
-                None => {
-                    let since = origin.first_ms.saturating_sub(u64::from(query.hours) * 3_600_000);
-                    let class = query.to.map_or(ANY, Class::as_str);
-                    let sums = self.store.window(sender, since, class, Some(&origin.key())).await?;
-                    match query.of {
-                        Counted::Persons => sums.persons,
-                        Counted::VisibleExternal => sums.visible_external,
-                        Counted::ExternalRecipients => sums.external_recipients,
-                        Counted::Mails => sums.mails,
-                    }
-                }
-            };
+            let before = known.windows.get(&key).or(origin.windows.get(&key)).copied().unwrap_or_default();
             facts.windows.insert(key.clone(), before + rules.contribution(query, facts));
             known.windows.insert(key, before);
         }
@@ -247,6 +252,14 @@ impl Pipeline {
 /// A fresh id; `None` when the system gives no randomness.
 pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
     Some(MailId::new(now_ms, random().ok()?))
+}
+
+/// The window of the sender's history that a rule asks for.
+fn window(query: WindowQuery, now_ms: u64) -> Window {
+    Window {
+        since_ms: now_ms.saturating_sub(u64::from(query.hours) * 3_600_000),
+        class: query.to.map_or(ANY, Class::as_str).to_owned(),
+    }
 }
 
 /// The mail as a row of its sender's history: what it adds to each window that a rule asks for, and to those without a class.

@@ -24,7 +24,7 @@ pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
 pub use error::StoreError;
 pub(crate) use held::steps;
 pub use held::{Held, HeldFilter, NewHold};
-pub use history::{ANY, HistoryRow, Sums};
+pub use history::{ANY, HistoryRow, Sums, Window};
 pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
