@@ -270,7 +270,7 @@ fn a_notice_whose_mail_is_gone_or_decided_says_nothing() {
     assert!(Event::due(&notice(NoticeKind::Held, None), None).is_none());
     assert!(Event::due(&notice(NoticeKind::Blocked, None), None).is_none());
     let done = decided(enquete(), State::Cancelled, Actor::Sender(SENDER.to_owned()), None, "");
-    let errand = Errand { to: Address::new(SENDER), role: Role::Sender, key_file: None };
+    let errand = Errand { to: Address::new(SENDER), role: Role::Sender };
     assert_eq!(write(&voice(&BOTH), &Event::Held(&done), &errand, &id(99), RECEIVED), Ok(None));
     assert_eq!(write(&voice(&BOTH), &Event::Decided(&enquete()), &errand, &id(99), RECEIVED), Ok(None));
 }

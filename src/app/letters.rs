@@ -68,6 +68,7 @@ pub(super) fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> 
         history: None,
         contacts: Vec::new(),
         notices: Vec::new(),
+        group: None,
         audit: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ pub mod demo;
 mod held;
 mod init;
 mod load;
+mod outbox;
 mod rules;
 mod scan;
 mod serve;
@@ -49,6 +50,8 @@ enum Command {
     Store(store::Arguments),
     /// Make certificates for trying out, and look at those in use.
     Certs(certs::Arguments),
+    /// Look at what waits for the mail server, try it now, or cancel it.
+    Outbox(outbox::Arguments),
     /// Write a commented configuration and the default rules into a folder.
     Init(init::Arguments),
     /// Inspect mails from standard input (used by the guard itself).
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Held(arguments) => held::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Outbox(arguments) => outbox::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
     };
     ExitCode::from(code)

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub outbox: Gauge,
     /// Copies in the outbox whose time has come.
     pub outbox_due: Gauge,
+    /// Copies in the outbox that failed, about which nobody can be told.
+    pub outbox_stuck: Gauge,
     /// Open client connections.
     pub connections: Gauge,
     /// Octets free on the disk of the state folder.
@@ -67,6 +69,7 @@ impl Metrics {
             inspection_failures: Gauge::default(),
             outbox: Gauge::default(),
             outbox_due: Gauge::default(),
+            outbox_stuck: Gauge::default(),
             connections: Gauge::default(),
             free_bytes: Gauge::default(),
             certificate_expiry: Family::default(),
@@ -93,6 +96,11 @@ impl Metrics {
             "certificate_expiry_seconds",
             "Seconds until the certificate of [tls] expires, negative afterwards",
             metrics.certificate_expiry.clone(),
+        );
+        registry.register(
+            "outbox_stuck",
+            "Copies in the outbox that failed, about which nobody can be told",
+            metrics.outbox_stuck.clone(),
         );
         registry.register("connections", "Open client connections", metrics.connections.clone());
         registry.register(

@@ -13,6 +13,7 @@ mod history;
 mod join;
 mod keyring;
 mod look;
+mod many;
 mod notice;
 mod open;
 mod outbox;
@@ -22,8 +23,10 @@ mod row;
 mod schema;
 mod seal;
 mod secret;
+mod together;
 mod told;
 mod transition;
+mod waiting;
 mod writer;
 
 pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
@@ -32,7 +35,7 @@ pub use check::{Checked, check};
 pub use error::StoreError;
 pub(crate) use held::steps;
 pub use held::{Held, HeldFilter, NewHold};
-pub use history::{ANY, HistoryRow, Sums};
+pub use history::{ANY, HistoryRow, Sums, Window};
 pub use look::free_bytes;
 pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
@@ -40,7 +43,9 @@ pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
 pub use rotate::Rotated;
 pub(crate) use secret::random;
+pub use together::MailGroup;
 pub use transition::{Escalated, Transition};
+pub use waiting::{Said, Waiting, WaitingFilter};
 
 use crate::address::Address;
 use crate::detect::Finding;
@@ -167,4 +172,6 @@ pub struct OutboxItem {
     pub warned: bool,
     /// Epoch milliseconds.
     pub created_ms: u64,
+    /// What the next server said last about each recipient.
+    pub said: Vec<Said>,
 }

@@ -37,6 +37,10 @@ pub struct Purged {
     pub contacts: u64,
     /// Bodies that nothing needed.
     pub bodies: u64,
+    /// What was common to the transactions of a mail.
+    pub groups: u64,
+    /// Letters that were stuck for as long as decided mails are kept.
+    pub stuck: u64,
 }
 
 struct Batch {
@@ -99,7 +103,11 @@ impl Store {
         let told = "DELETE FROM told WHERE (subject, occasion) IN
              (SELECT subject, occasion FROM told WHERE at_ms < $1 LIMIT $2)";
         self.batches(told, now_ms.saturating_sub(retention.audit_ms.max(TOLD_MS)), None).await?;
+        let groups = "DELETE FROM mail_group WHERE mail_key IN
+             (SELECT mail_key FROM mail_group WHERE last_ms < $1 LIMIT $2)";
         Ok(Purged {
+            stuck: self.purge_stuck(decided, now_ms).await?,
+            groups: self.batches(groups, Self::groups_before(now_ms), None).await?,
             held: self.batches(held, decided, None).await?,
             notices: self.batches(notices, decided, None).await?,
             audit: self.batches(audit, now_ms.saturating_sub(retention.audit_ms), Some(now_ms)).await?,

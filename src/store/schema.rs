@@ -6,8 +6,9 @@ use super::row::{Columns, int};
 use sqlx::{AnyConnection, Connection};
 
 /// One entry per version, never edited once released: a change is a new entry.
-const VERSIONS: &[&[&str]] = &[FIRST, SECOND];
+const VERSIONS: &[&[&str]] = &[FIRST, TOGETHER, SEALED];
 
+/// Version 1.
 const FIRST: &[&str] = &[
     "CREATE TABLE body (
         mail TEXT PRIMARY KEY,
@@ -99,8 +100,25 @@ const FIRST: &[&str] = &[
     "CREATE INDEX audit_mail ON audit (mail)",
 ];
 
+/// What the next server said last, letters that are stuck, and what the transactions of one mail have in common.
+const TOGETHER: &[&str] = &[
+    "ALTER TABLE outbox ADD COLUMN said TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE outbox ADD COLUMN stuck_ms BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE contact ADD COLUMN first_ms BIGINT NOT NULL DEFAULT 0",
+    "CREATE TABLE mail_group (
+        mail_key TEXT PRIMARY KEY,
+        mail TEXT NOT NULL,
+        first_ms BIGINT NOT NULL,
+        last_ms BIGINT NOT NULL,
+        windows TEXT NOT NULL,
+        strictness BIGINT NOT NULL,
+        verdict TEXT
+    )",
+    "CREATE INDEX mail_group_last ON mail_group (last_ms)",
+];
+
 /// Sealed bodies, the master keys they need, and what administrators were told once.
-const SECOND: &[&str] = &[
+const SEALED: &[&str] = &[
     // The wrapped data key; NULL is a body of version 1, which is as it came. A sealed body's checksum is that of its sealed octets.
     "ALTER TABLE body ADD COLUMN data_key TEXT",
     "CREATE TABLE master_key (
