@@ -25,6 +25,8 @@ mod large;
 mod postfix;
 #[path = "peers/reload.rs"]
 mod reload;
+#[path = "peers/sealed.rs"]
+mod sealed;
 #[path = "peers/signed.rs"]
 mod signed;
 #[path = "peers/sink.rs"]

@@ -5,11 +5,13 @@ mod field;
 mod patience;
 mod report;
 mod run;
+mod sealed;
 mod settle;
 
 pub use patience::Patience;
 pub use report::{Disposition, Letter, Report, Reported, Reporter, report};
 pub use run::Round;
+pub use sealed::{Sealed, seal};
 
 use crate::address::Address;
 use crate::mail::envelope::{MailParameters, Recipient};

@@ -35,6 +35,10 @@ impl Pipeline {
     /// Relays as it is while the client waits; nothing of it is kept on disk unless results are mixed.
     async fn relay_now(&self, case: Case, verdict: Verdict) -> Reply {
         let data = self.with_received(&case, plan::render(&case.mail, &Change::default()));
+        let data = match self.sealed(&case, data).await {
+            Ok(data) => data,
+            Err(reply) => return reply,
+        };
         let fates = self
             .relay
             .transact(Transaction {
@@ -346,6 +350,7 @@ impl Pipeline {
             ("persons", facts.persons.total),
             ("credentials", facts.credentials),
             ("unreadable", facts.unreadable.len() as u64),
+            ("stamped", u64::from(case.stamped)),
         ] {
             if count > 0 {
                 audit = audit.count(name, count);
@@ -356,12 +361,13 @@ impl Pipeline {
     }
 
     fn history_of(&self, case: &Case) -> Option<HistoryRow> {
-        let sender = case.envelope.sender.as_ref()?;
+        // One that comes back was counted when it left.
+        let sender = case.envelope.sender.as_ref().filter(|_| !case.stamped)?;
         Some(history_row(&self.rules.load(), &case.facts, &case.key, sender, case.now_ms))
     }
 
     fn contacts_of(&self, case: &Case) -> Option<(Address, Vec<Address>)> {
-        let sender = case.envelope.sender.clone()?;
+        let sender = case.envelope.sender.clone().filter(|_| !case.stamped)?;
         let rules = self.rules.load();
         rules.uses_first_contact().then(|| {
             let outside = case.facts.recipients.iter().filter(|address| !rules.is_internal(address));

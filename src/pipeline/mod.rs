@@ -4,6 +4,7 @@
 mod effects;
 mod group;
 mod metrics;
+mod sealed;
 
 pub use metrics::Metrics;
 
@@ -21,6 +22,7 @@ use crate::relay::Relay;
 use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
+use crate::seal::Sealer;
 use crate::smtp::reply::Reply;
 use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums, random};
 use crate::worker::{Busy, Pool};
@@ -47,6 +49,8 @@ pub struct Pipeline {
     pub metrics: Arc<Metrics>,
     /// Who writes delivery reports.
     pub reporter: Reporter,
+    /// What is put on mails that leave.
+    pub sealer: Arc<Sealer>,
     /// The key of mail keys.
     pub secret: hmac::Key,
     groups: Groups,
@@ -61,6 +65,8 @@ struct Case {
     facts: Facts,
     findings: Vec<Finding>,
     now_ms: u64,
+    /// It comes back with our own stamp.
+    stamped: bool,
 }
 
 /// Why a mail cannot be judged now; the client is asked to come again.
@@ -85,6 +91,7 @@ pub struct Parts {
     pub bell: Arc<Notify>,
     pub metrics: Arc<Metrics>,
     pub reporter: Reporter,
+    pub sealer: Arc<Sealer>,
     pub secret: hmac::Key,
 }
 
@@ -104,6 +111,7 @@ impl Pipeline {
             bell: parts.bell,
             metrics: parts.metrics,
             reporter: parts.reporter,
+            sealer: parts.sealer,
             secret: parts.secret,
             groups: Groups::default(),
         }
@@ -119,6 +127,10 @@ impl Pipeline {
         if group::hops(&mail) >= self.limits.hops {
             tracing::warn!(%id, "mail loops");
             return Reply::new(554, "5.4.6", "too many hops, this mail is looping");
+        }
+        if let Some(reply) = self.pass_on(&id, &envelope, &mail, now_ms).await {
+            self.metrics.answered(reply.code, started.elapsed());
+            return reply;
         }
         let reply = match self.judge(id.clone(), envelope, mail, now_ms).await {
             Ok((case, verdict)) => {
@@ -156,7 +168,7 @@ impl Pipeline {
         facts.client = Some(envelope.client.ip);
         let verdict = evaluate(&rules, &facts);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
-        Ok((Case { id, key, envelope, mail, facts, findings, now_ms }, verdict))
+        Ok((Case { id, key, envelope, mail, facts, findings, now_ms, stamped: false }, verdict))
     }
 
     /// What the sender's earlier mails add up to, this one included.
