@@ -85,7 +85,7 @@ fn a_signature_holds_until_a_byte_changes() {
 }
 
 /// Arguments of openssl with the file to write: before the others, since the number of bits comes last.
-fn made<'a>(arguments: &[&'a str], path: &'a OsStr) -> Vec<&'a OsStr> {
+fn made<'a>(arguments: &'a [&'a str], path: &'a OsStr) -> Vec<&'a OsStr> {
     let (command, rest) = arguments.split_first().unwrap();
     [OsStr::new(command), OsStr::new("-out"), path].into_iter().chain(rest.iter().map(OsStr::new)).collect()
 }

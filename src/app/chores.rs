@@ -56,6 +56,8 @@ pub(super) struct Chores {
     pub(super) metrics: Arc<Metrics>,
     /// Why the guard is not well, as of the last look.
     pub(super) unwell: Mutex<Vec<String>>,
+    /// What an administrator should look at, as of the last look.
+    pub(super) remarks: Mutex<Vec<String>>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -71,9 +73,12 @@ impl Chores {
         });
         let all = Arc::clone(self);
         let clock = self.clock.clone();
-        let now = Arc::new(move || clock.now_ms());
-        let sealed = Arc::new(Sealed::new(Arc::clone(&self.relay), Arc::clone(&self.sealer), now));
-        tasks.spawn(async move { all.outbox.run(|| all.clock.now_ms(), &sealed, &all.bell, &all.stopping).await });
+        let sealed = Sealed::new(Arc::clone(&self.relay), Arc::clone(&self.sealer), Arc::new(move || clock.now_ms()));
+        let sealed = Arc::new(sealed);
+        tasks.spawn(async move {
+            let clock = all.clock.clone();
+            all.outbox.run(move || clock.now_ms(), &sealed, &all.bell, &all.stopping).await;
+        });
         let all = Arc::clone(self);
         tasks.spawn(async move {
             while all.goes_on() {
@@ -214,6 +219,14 @@ impl Chores {
             }
             Err(error) => reasons.push(format!("failed to {error}")),
         }
+        match self.store.outbox_stuck().await {
+            Ok(stuck) => {
+                self.metrics.outbox_stuck.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+                *self.remarks.lock().unwrap_or_else(PoisonError::into_inner) =
+                    stuck_remark(stuck).into_iter().collect();
+            }
+            Err(error) => reasons.push(format!("failed to {error}")),
+        }
         if !self.relay.reachable().await {
             reasons.push("the mail server behind is not reachable".to_owned());
         }
@@ -223,8 +236,18 @@ impl Chores {
         *self.unwell.lock().unwrap_or_else(PoisonError::into_inner) = reasons;
     }
 
+    /// What an administrator should look at although the guard is well.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Why the guard is not well; nothing when it is.
     pub(super) fn reasons(&self) -> Vec<String> {
         self.unwell.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn stuck_remark(stuck: u64) -> Option<String> {
+    let letters = if stuck == 1 { "1 letter is" } else { &format!("{stuck} letters are") };
+    (stuck > 0).then(|| format!("{letters} stuck in the outbox and nobody was told: see `sekisho outbox list --stuck`"))
 }

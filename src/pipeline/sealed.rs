@@ -9,7 +9,9 @@ use crate::outbox::seal;
 use crate::plan::Plan;
 use crate::rules::verdict::Verdict;
 use crate::smtp::reply::Reply;
+use crate::store::MailGroup;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 impl Pipeline {
     /// Relays a mail that was checked for these recipients already; `None` when no stamp says so.
@@ -26,15 +28,26 @@ impl Pipeline {
             bytes: mail.len() as u64,
             ..Facts::default()
         };
+        let together = MailGroup {
+            content: super::group::mail_key(&self.secret, envelope.sender.as_ref(), mail),
+            mail: id.clone(),
+            first_ms: now_ms,
+            last_ms: now_ms,
+            windows: BTreeMap::new(),
+            verdict: None,
+        };
         let case = Case {
             id: id.clone(),
-            key: super::group::mail_key(&self.secret, envelope.sender.as_ref(), mail),
+            key: together.key(),
             envelope: envelope.clone(),
             mail: mail.clone(),
             facts,
             findings: Vec::new(),
             now_ms,
             stamped: true,
+            together,
+            further: false,
+            held: None,
         };
         Some(self.perform(case, Verdict::default(), Plan::Relay).await)
     }
