@@ -4,10 +4,10 @@
 mod chores;
 mod letters;
 mod tls;
+mod upstream;
 
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::file::UpstreamTls;
 use crate::config::{self, Config};
 use crate::console;
 use crate::hold::Desk;
@@ -18,7 +18,7 @@ use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
 use crate::pipeline::{Metrics, Parts, Pipeline};
-use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
+use crate::relay::{Relay, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
 use crate::store::{self, Store, StoreError};
@@ -114,7 +114,7 @@ impl App {
             Some((certificate, key)) => Some(Arc::new(Certificate::load(certificate, key)?)),
             None => None,
         };
-        let relay = Arc::new(Relay::new(relay_options(&config)?));
+        let relay = Arc::new(upstream::relay(&config)?);
         let program = std::env::current_exe().map_err(StartError::Program)?;
         let workers = Arc::new(Pool::new(
             worker::Options {
@@ -258,7 +258,7 @@ impl App {
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
             tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");
         }
-        self.relay.close();
+        self.relay.close().await;
         self.store.close().await;
     }
 }
@@ -300,30 +300,5 @@ fn resolve(
         require_tls: listener.require_tls,
         allowed: listener.allowed.clone(),
         limits: config.limits.clone(),
-    })
-}
-
-fn relay_options(config: &Config) -> Result<relay::Options, StartError> {
-    let upstream = &config.upstream;
-    let policy = match upstream.tls {
-        UpstreamTls::Off => Policy::Off,
-        UpstreamTls::May => Policy::May,
-        UpstreamTls::Encrypt => Policy::Encrypt,
-        UpstreamTls::Verify => Policy::Verify,
-    };
-    let credentials = match &upstream.login {
-        Some((user, file)) => {
-            let password =
-                std::fs::read_to_string(file).map_err(|cause| StartError::Password { file: file.clone(), cause })?;
-            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
-        }
-        None => None,
-    };
-    Ok(relay::Options {
-        server: upstream.server.clone(),
-        hostname: config.hostname.clone(),
-        tls: RelayTls::new(policy, upstream.implicit, &upstream.name, upstream.ca.as_deref())?,
-        credentials,
-        connections: upstream.connections,
     })
 }

@@ -141,7 +141,7 @@ fn octets_during_the_handshake_are_an_error() {
 
 #[test]
 fn passwords_go_through_verified_tls_only() {
-    let credentials = || Some(Credentials { user: "user".to_owned(), password: "pass".to_owned() });
+    let credentials = || Some(Credentials::Own { user: "user".to_owned(), password: "pass".to_owned() });
     for (tls_active, ehlo, script, end, sent) in [
         (Some(Verified(true)), "AUTH LOGIN PLAIN", &[][..], "ready", Some("AUTH PLAIN AHVzZXIAcGFzcw==")),
         (Some(Verified(true)), "AUTH LOGIN", &[], "ready", Some("AUTH LOGIN|dXNlcg==|cGFzcw==")),

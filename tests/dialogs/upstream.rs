@@ -148,7 +148,13 @@ pub fn lines(text: &str) -> Vec<u8> {
 }
 
 pub fn plain() -> Settings {
-    Settings { hostname: "relay.test".to_owned(), tls: Tls::Never, tls_active: None, credentials: None }
+    Settings {
+        hostname: "relay.test".to_owned(),
+        tls: Tls::Never,
+        tls_active: None,
+        credentials: None,
+        log_in_clear: false,
+    }
 }
 
 pub fn mail(recipients: &[&str], text: &str) -> Transaction {
