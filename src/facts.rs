@@ -102,7 +102,7 @@ impl Facts {
         Self {
             sender: envelope.sender.clone(),
             login: envelope.client.login.clone(),
-            client: Some(envelope.client.ip),
+            client: Some(envelope.client.origin()),
             recipients: envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
             bytes,
             inspection_failed: Some(cause.to_owned()),

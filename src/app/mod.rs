@@ -284,7 +284,7 @@ fn resolve(
     config: &Config,
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Listener, TlsError> {
-    use crate::config::file::ListenerTls;
+    use crate::config::file::{ListenerAuth, ListenerTls};
     let start = match listener.tls {
         ListenerTls::Off => None,
         ListenerTls::Starttls => Some(Start::Command),
@@ -299,6 +299,11 @@ fn resolve(
         tls,
         require_tls: listener.require_tls,
         allowed: listener.allowed.clone(),
+        auth: match listener.auth {
+            ListenerAuth::Off => listen::Auth::Off,
+            ListenerAuth::Optional => listen::Auth::Optional,
+            ListenerAuth::Required => listen::Auth::Required,
+        },
         limits: config.limits.clone(),
     })
 }
