@@ -3,6 +3,7 @@
 
 mod chores;
 mod letters;
+mod submission;
 mod tls;
 mod upstream;
 
@@ -171,7 +172,8 @@ impl App {
         }));
 
         let stopping = CancellationToken::new();
-        let shared = Arc::new(Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone()));
+        let shared = Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone());
+        let shared = Arc::new(submission::with_logins(shared, &relay, &config));
         let tasks = TaskTracker::new();
         let mut listening = Vec::new();
         for (socket, listener) in sockets.into_iter().zip(&config.listeners) {
@@ -204,6 +206,10 @@ impl App {
             stopping: stopping.clone(),
         });
         chores.start(&tasks, &shared);
+        {
+            let (relay, config) = (Arc::clone(&relay), config.clone());
+            tasks.spawn(async move { submission::warn_without_own_login(&relay, &config).await });
+        }
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
@@ -284,7 +290,7 @@ fn resolve(
     config: &Config,
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Listener, TlsError> {
-    use crate::config::file::ListenerTls;
+    use crate::config::file::{ListenerAuth, ListenerTls};
     let start = match listener.tls {
         ListenerTls::Off => None,
         ListenerTls::Starttls => Some(Start::Command),
@@ -299,6 +305,11 @@ fn resolve(
         tls,
         require_tls: listener.require_tls,
         allowed: listener.allowed.clone(),
+        auth: match listener.auth {
+            ListenerAuth::Off => listen::Auth::Off,
+            ListenerAuth::Optional => listen::Auth::Optional,
+            ListenerAuth::Required => listen::Auth::Required,
+        },
         limits: config.limits.clone(),
     })
 }

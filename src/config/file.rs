@@ -47,6 +47,20 @@ pub struct Listener {
     #[serde(default)]
     pub require_tls: bool,
     pub allowed: Option<Vec<Spanned<String>>>,
+    pub auth: Option<Spanned<ListenerAuth>>,
+}
+
+/// Logins of clients (RFC 4954); the upstream verifies them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerAuth {
+    /// There are none.
+    #[default]
+    Off,
+    /// Who has logged in may relay, besides the clients of `allowed`.
+    Optional,
+    /// Nobody sends mail without.
+    Required,
 }
 
 /// How a listener speaks TLS.

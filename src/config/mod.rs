@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::limits::Limits;
 use crate::network::Network;
 use error::{Problem, Source};
-use file::{File, ListenerTls, LogFormat};
+use file::{File, ListenerAuth, ListenerTls, LogFormat};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,7 @@ pub struct Listener {
     pub tls: ListenerTls,
     pub require_tls: bool,
     pub allowed: Vec<Network>,
+    pub auth: ListenerAuth,
 }
 
 /// Notices.

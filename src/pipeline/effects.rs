@@ -35,15 +35,18 @@ impl Pipeline {
     /// Relays as it is while the client waits; nothing of it is kept on disk unless results are mixed.
     async fn relay_now(&self, case: Case, verdict: Verdict) -> Reply {
         let data = self.with_received(&case, plan::render(&case.mail, &Change::default()));
-        let fates = self
-            .relay
-            .transact(Transaction {
-                sender: case.envelope.sender.clone(),
-                parameters: case.envelope.parameters.clone(),
-                recipients: case.envelope.recipients.clone(),
-                data,
-            })
-            .await;
+        let transaction = Transaction {
+            sender: case.envelope.sender.clone(),
+            parameters: case.envelope.parameters.clone(),
+            recipients: case.envelope.recipients.clone(),
+            data,
+        };
+        // Who logged in sends over his own connection, so that the upstream's checks of senders apply.
+        let handed = match case.envelope.client.session {
+            Some(session) => self.relay.transact_for(session, transaction).await,
+            None => Ok(self.relay.transact(transaction).await),
+        };
+        let Ok(fates) = handed else { return self.log_in_again(&case, &verdict).await };
         let accepted = fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count();
         let refused = fates.iter().filter(|fate| matches!(fate, Fate::Refused(_))).count();
         self.metrics.delivered(accepted);
@@ -81,6 +84,12 @@ impl Pipeline {
         }
     }
 
+    /// The connection that took the client's login is gone. 421 ends the session, and clients then connect and log in anew (RFC 5321 3.8).
+    async fn log_in_again(&self, case: &Case, verdict: &Verdict) -> Reply {
+        let _ = self.nobody_took_it(case, verdict, &[]).await;
+        Reply::new(421, "4.7.0", "The connection to the mail server ended, connect and log in again")
+    }
+
     /// No recipient was accepted: the client hears what the upstream said, and keeps the mail or reports it itself.
     async fn nobody_took_it(&self, case: &Case, verdict: &Verdict, fates: &[Fate]) -> Reply {
         self.groups.forget(&case.key);
@@ -92,7 +101,7 @@ impl Pipeline {
             Fate::Refused(reply) => Some(reply.clone()),
             _ => None,
         });
-        let event = if deferred.is_some() { Event::Deferred } else { Event::Refused };
+        let event = if refused.is_some() && deferred.is_none() { Event::Refused } else { Event::Deferred };
         let audit = self.audit(case, verdict, event);
         if let Err(error) =
             self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await

@@ -153,7 +153,7 @@ impl Pipeline {
         let mut facts = group::complete(inspection, recipients, history);
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
-        facts.client = Some(envelope.client.ip);
+        facts.client = Some(envelope.client.origin());
         let verdict = evaluate(&rules, &facts);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
         Ok((Case { id, key, envelope, mail, facts, findings, now_ms }, verdict))

@@ -10,6 +10,7 @@ pub mod parameters;
 pub mod path;
 pub mod receiver;
 pub mod reply;
+pub mod section;
 pub mod sender;
 pub mod stage;
 pub mod stuffing;
