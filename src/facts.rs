@@ -103,7 +103,8 @@ impl Facts {
         let Some(login) = self.login.as_deref().map(str::to_lowercase) else { return false };
         let differs = |address: &Address| {
             let text = address.as_str().to_lowercase();
-            let own = if login.contains('@') { text.as_str() } else { text.rsplit_once('@').map_or("", |(local, _)| local) };
+            let own =
+                if login.contains('@') { text.as_str() } else { text.rsplit_once('@').map_or("", |(local, _)| local) };
             own != login
         };
         self.sender.iter().chain(&self.header_from).any(differs)
