@@ -26,6 +26,8 @@ mod faults;
 mod guard;
 #[path = "peers/large.rs"]
 mod large;
+#[path = "peers/outbox.rs"]
+mod outbox;
 #[path = "peers/postfix.rs"]
 mod postfix;
 #[path = "peers/reload.rs"]
@@ -44,6 +46,8 @@ mod status;
 mod submission;
 #[path = "peers/tls.rs"]
 mod tls;
+#[path = "peers/together.rs"]
+mod together;
 #[path = "peers/uji.rs"]
 mod uji;
 #[path = "peers/web.rs"]
