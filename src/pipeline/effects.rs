@@ -4,7 +4,7 @@
 use super::{Case, Pipeline, history_row};
 use crate::address::Address;
 use crate::mail::envelope::Recipient;
-use crate::outbox::{Disposition, Report, Reported, report};
+use crate::outbox::{Disposition, Report, Reported, Upstream as _, report};
 use crate::plan::{self, Change, Copy, Plan};
 use crate::rules::verdict::{HoldTerms, Outcome, Verdict};
 use crate::smtp::reply::Reply;
@@ -67,7 +67,7 @@ impl Pipeline {
         let event = if accepted == fates.len() { Event::Relayed } else { Event::Queued };
         let audit =
             self.audit(&case, &verdict, event).count("accepted", accepted as u64).count("refused", refused as u64);
-        let saved = if accepted == fates.len() {
+        let saved = if accepted == fates.len() && !self.owes_success(&case) {
             self.store
                 .record(Record {
                     audit: vec![audit],
@@ -129,6 +129,15 @@ impl Pipeline {
         }
     }
 
+    /// Did the sender ask to be told of success, and will the next server not do it? Then the report is ours (RFC 3461 5.2.2).
+    fn owes_success(&self, case: &Case) -> bool {
+        let asks = |recipient: &Recipient| {
+            let words = recipient.notify.as_deref().unwrap_or_default();
+            words.split(',').any(|word| word.eq_ignore_ascii_case("SUCCESS"))
+        };
+        case.envelope.recipients.iter().any(asks) && !self.relay.carries_dsn()
+    }
+
     /// Mixed results: the deferred recipients go to the outbox and the refused ones into a delivery report, in one commit.
     async fn keep_the_rest(
         &self,
@@ -142,7 +151,8 @@ impl Pipeline {
             pairs.filter(|(_, fate)| wanted(fate)).map(|(recipient, _)| recipient.clone()).collect()
         };
         let open = of(|fate| matches!(fate, Fate::Deferred(_)));
-        let refused: Vec<Reported> = case
+        let silent = !self.relay.carries_dsn();
+        let told: Vec<Reported> = case
             .envelope
             .recipients
             .iter()
@@ -151,11 +161,14 @@ impl Pipeline {
                 Fate::Refused(reply) => {
                     Some(Reported { recipient: recipient.clone(), disposition: Disposition::Failed(reply.clone()) })
                 }
+                Fate::Accepted(reply) if silent => {
+                    Some(Reported { recipient: recipient.clone(), disposition: Disposition::Relayed(reply.clone()) })
+                }
                 _ => None,
             })
             .collect();
         let mail = self.with_received(case, vec![case.mail.clone()]);
-        let letter = self.report(case, &mail, &refused);
+        let letter = self.report(case, &mail, &told);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = self.notice(case, verdict, NoticeKind::Sent);

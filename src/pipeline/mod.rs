@@ -22,9 +22,7 @@ use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{
-    ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random,
-};
+use crate::store::{ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;

@@ -17,6 +17,9 @@ use tokio_rustls::TlsConnector;
 /// Small pieces are collected up to this many octets, so that a small mail is one packet.
 const COLLECT: usize = 64 * 1024;
 
+/// How long to wait for what a server said before it stopped reading.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
@@ -203,9 +206,16 @@ impl Connection {
 
     async fn write(&mut self, bytes: &[u8]) {
         let patience = self.patience.of(self.sender.stage());
-        match timeout(patience, self.stream.write_all(bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => self.sender.lost(),
+        let written = timeout(patience, self.stream.write_all(bytes)).await;
+        if matches!(written, Ok(Ok(()))) {
+            return;
+        }
+        // A server that refuses the mail in its middle and closes has said why.
+        while let Ok(Ok(count @ 1..)) = timeout(LAST_WORDS, self.stream.read(&mut self.buffer)).await {
+            self.sender.feed(&self.buffer[..count]);
+        }
+        match written {
+            Ok(_) => self.sender.lost(),
             Err(_) => self.sender.timed_out(),
         }
     }

@@ -16,6 +16,8 @@ const AGE: Duration = Duration::from_secs(300);
 const FORGET: Duration = Duration::from_secs(24 * 3_600);
 /// How long a client waits for a server that never answered yet.
 const WAIT: Duration = Duration::from_secs(5);
+/// How long a look at a server may take.
+const PROBE: Duration = Duration::from_secs(10);
 /// An answer this fresh shows that the server is there.
 const FRESH: Duration = Duration::from_secs(4);
 
@@ -78,7 +80,6 @@ impl Relay {
     pub async fn reachable(&self) -> bool {
         let Ok(hops) = self.hops().await else { return false };
         let now = Instant::now();
-        let mut first = true;
         let mut reachable = false;
         for hop in &hops {
             let silent = self.offers.age(&hop.key).is_none_or(|age| age >= AGE);
@@ -86,14 +87,12 @@ impl Relay {
             let fresh = self.offers.age(&hop.key).is_some_and(|age| age < FRESH);
             if fresh && !rests {
                 reachable = true;
-            } else if (first && !reachable) || ((silent || rests) && !self.rests.sleeps(&hop.key, now)) {
+            } else if !reachable || ((silent || rests) && !self.rests.sleeps(&hop.key, now)) {
                 match self.probe(hop).await {
                     Some(answered) => reachable |= answered,
                     None => return true,
                 }
             }
-            // Those behind are asked only while nobody answered.
-            first = !reachable;
         }
         reachable
     }
@@ -112,15 +111,15 @@ impl Relay {
     /// Does the server answer now? `None` when all connections are at work.
     async fn probe(&self, hop: &Hop) -> Option<bool> {
         let _slot = self.slots.try_acquire().ok()?;
-        match self.open(hop, self.credentials(&hop.key)).await {
-            Ok(connection) => {
+        let opened = tokio::time::timeout(PROBE, self.open(hop, self.credentials(&hop.key))).await;
+        match opened {
+            Ok(Ok(connection)) => {
                 self.put_back(hop.key, connection);
-                Some(true)
+                return Some(true);
             }
-            Err(error) => {
-                tracing::debug!(server = %hop, %error, "mail server not usable");
-                Some(false)
-            }
+            Ok(Err(error)) => tracing::debug!(server = %hop, %error, "mail server not usable"),
+            Err(_) => self.rests.failed(&hop.key, Instant::now()),
         }
+        Some(false)
     }
 }

@@ -19,22 +19,30 @@ pub fn server(place: Place, priority: u16, policy: Policy) -> Server {
     Server { place, priority, tls, credentials: None }
 }
 
-fn at(port: u16, priority: u16) -> Server {
+/// A server of this process.
+pub fn at(port: u16, priority: u16) -> Server {
     server(Place::Host { host: "127.0.0.1".to_owned(), port }, priority, Policy::Off)
 }
 
+/// How long a silent server is waited for here.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// A relay that is soon impatient.
 pub fn relay(servers: Vec<Server>, resolvers: Vec<SocketAddr>) -> Relay {
-    let short = Duration::from_millis(800);
-    Relay::new(Options {
+    let patience = Patience { connect: SHORT, greeting: SHORT, command: SHORT, data: SHORT, ..Patience::default() };
+    Relay::new(Options { patience, ..options(servers, resolvers) }).unwrap()
+}
+
+pub fn options(servers: Vec<Server>, resolvers: Vec<SocketAddr>) -> Options {
+    Options {
         servers,
         hostname: "guard.example.jp".to_owned(),
         connections: 10,
         reuse: Reuse { mails: 3, ..Reuse::default() },
-        patience: Patience { connect: short, greeting: short, command: short, data: short, ..Patience::default() },
+        patience: Patience::default(),
         log_in_clear: true,
         resolvers,
-    })
-    .unwrap()
+    }
 }
 
 pub fn letter(to: &[&str]) -> Transaction {
@@ -261,9 +269,5 @@ async fn a_mail_server_that_hangs_is_given_up_in_the_time_that_is_set() {
     upstream.fault("MAIL", Fault::Silence);
     let started = Instant::now();
     assert_eq!(codes(&relay.transact(letter(&["a@mail.test"])).await), ["d451"]);
-    assert!(
-        (Duration::from_millis(700)..Duration::from_secs(8)).contains(&started.elapsed()),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!((Duration::from_secs(1)..Duration::from_secs(20)).contains(&started.elapsed()), "{:?}", started.elapsed());
 }

@@ -237,6 +237,9 @@ impl<'a> Session<'a> {
             let command = String::from_utf8_lossy(&line).trim_end().to_owned();
             self.shared.lines.lock().unwrap().push(command.clone());
             let verb = command.get(..4).unwrap_or_default().to_ascii_uppercase();
+            if verb == "MAIL" {
+                (self.mail, self.rcpt) = (String::new(), Vec::new());
+            }
             let event = if verb == "DATA" { format!("DATA {}", self.first()) } else { command.clone() };
             if self.faulty(&event)? {
                 continue;
@@ -272,17 +275,22 @@ impl<'a> Session<'a> {
 
     fn mail(&mut self, command: String) -> Result<()> {
         let sender = command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-        (self.mail, self.rcpt) = (command, Vec::new());
         let reply = match &self.login {
             _ if !self.shared.behaviour.demands_login => "250 2.1.0 ok",
             None => "530 5.7.0 authentication required",
             Some(login) if login == "guard" || *login == sender => "250 2.1.0 ok",
             Some(_) => "553-5.7.1 sender address rejected:\r\n553 5.7.1 not owned by this user",
         };
+        if reply.starts_with('2') {
+            self.mail = command;
+        }
         self.say(reply)
     }
 
     fn recipient(&mut self, command: String) -> Result<()> {
+        if self.mail.is_empty() {
+            return self.say("503 5.5.1 need MAIL");
+        }
         let address = command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
         let times = {
             let mut asked = self.shared.asked.lock().unwrap();
@@ -322,7 +330,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let taken = Taken {
-            mail: self.mail.clone(),
+            mail: std::mem::take(&mut self.mail),
             rcpt: std::mem::take(&mut self.rcpt),
             data,
             login: self.login.clone(),

@@ -69,7 +69,7 @@ fn try_until_decided(guard: u16, cell: &Cell) -> Vec<Option<u16>> {
 #[test]
 fn no_fault_at_any_stage_loses_a_mail_or_hides_a_refusal() {
     let upstream = FakeUpstream::start(crate::fake_upstream::yes);
-    let patience = "[upstream.patience]\ncommand = \"1s\"\ndata = \"1s\"\ntext = \"1s\"\nfinal_dot = \"1s\"\n";
+    let patience = "[upstream.patience]\ncommand = \"2s\"\ndata = \"2s\"\ntext = \"2s\"\nfinal_dot = \"4s\"\n";
     let more = format!("[outbox]\nretry = \"1s\"\n{patience}");
     let guard = Guard::start(&Setup { rules: Some(RULES), more: &more, ..Setup::before(upstream.port) });
     let cells = cells();
@@ -126,7 +126,7 @@ fn no_fault_at_any_stage_loses_a_mail_or_hides_a_refusal() {
 #[test]
 fn no_fault_before_the_mail_loses_it() {
     let upstream = FakeUpstream::start(crate::fake_upstream::yes);
-    let more = "[upstream.patience]\ngreeting = \"1s\"\ncommand = \"1s\"\n";
+    let more = "[upstream.patience]\ngreeting = \"2s\"\ncommand = \"2s\"\n";
     let guard = Guard::start(&Setup { rules: Some(RULES), more, ..Setup::before(upstream.port) });
     let mut number = 0;
     for event in ["connect", "EHLO"] {
