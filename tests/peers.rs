@@ -13,6 +13,11 @@ mod chain;
 mod client;
 #[path = "peers/disk.rs"]
 mod disk;
+#[cfg(feature = "mx")]
+#[path = "peers/exchangers.rs"]
+mod exchangers;
+#[path = "peers/failover.rs"]
+mod failover;
 #[path = "peers/fake_upstream.rs"]
 mod fake_upstream;
 #[path = "peers/faults.rs"]
@@ -35,8 +40,12 @@ mod signed;
 mod sink;
 #[path = "peers/smtp_clients.rs"]
 mod smtp_clients;
+#[path = "peers/stages.rs"]
+mod stages;
 #[path = "peers/status.rs"]
 mod status;
+#[path = "peers/submission.rs"]
+mod submission;
 #[path = "peers/tls.rs"]
 mod tls;
 #[path = "peers/together.rs"]

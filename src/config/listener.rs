@@ -2,7 +2,7 @@
 //! It refuses combinations that would promise protection that is not there.
 
 use super::error::Problem;
-use super::file::{self, ListenerTls};
+use super::file::{self, ListenerAuth, ListenerTls};
 use super::{Listener, Reader};
 use crate::network::Network;
 use toml::Spanned;
@@ -24,11 +24,19 @@ impl Reader<'_> {
                 "set `tls`, or remove `require_tls`",
             );
         }
+        let auth = given.auth.as_ref().map_or(ListenerAuth::Off, |auth| *auth.get_ref());
+        if let (Some(place), true, ListenerTls::Off) = (&given.auth, auth != ListenerAuth::Off, given.tls) {
+            self.fail(
+                place.span(),
+                "passwords are only taken over TLS",
+                "set `tls = \"starttls\"` or \"implicit\", or remove `auth`",
+            );
+        }
         let allowed = match &given.allowed {
             Some(networks) => networks.iter().filter_map(|network| self.network(network)).collect(),
             None => ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok()).collect(),
         };
-        Listener { listen: self.socket(&given.listen), tls: given.tls, require_tls: given.require_tls, allowed }
+        Listener { listen: self.socket(&given.listen), tls: given.tls, require_tls: given.require_tls, allowed, auth }
     }
 
     fn network(&mut self, text: &Spanned<String>) -> Option<Network> {

@@ -7,6 +7,7 @@ pub mod tls;
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
 use crate::network::Network;
+use crate::smtp::auth::Login;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::reply::Reply;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +27,24 @@ use tokio_util::task::TaskTracker;
 pub type Accept = Arc<dyn Fn(Envelope, Bytes) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
 /// What tells the keywords that may be offered now.
 pub type Offer = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Extensions> + Send>> + Send + Sync>;
+
+/// What asks the upstream whether a login is good, for the session of this number, and gives the upstream's own last reply: 235, a refusal,
+/// or the 334 with the reason of a failed OAuth login.
+pub type Verify = Arc<dyn Fn(Login, u64) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
+/// What is told that a session is over which had asked [`Verify`].
+pub type Ended = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// May, or must, clients of a listener log in?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// They cannot.
+    #[default]
+    Off,
+    /// Who has logged in may relay; who is in `allowed` may without.
+    Optional,
+    /// Nobody sends mail without.
+    Required,
+}
 
 /// One listener, resolved.
 #[derive(Clone)]
@@ -38,6 +57,8 @@ pub struct Listener {
     pub require_tls: bool,
     /// Clients that may relay.
     pub allowed: Vec<Network>,
+    /// Logins; they need `tls`, and [`Shared::with_logins`].
+    pub auth: Auth,
     /// All bounds.
     pub limits: Limits,
 }
@@ -55,6 +76,8 @@ pub enum Start {
 pub struct Shared {
     pub accept: Accept,
     pub offer: Offer,
+    logins: Option<(Verify, Ended)>,
+    sessions: AtomicU64,
     /// Cancelled when no new mail may begin.
     pub stopping: CancellationToken,
     /// Counts running connections; waited for at the end.
@@ -70,11 +93,19 @@ impl Shared {
         Self {
             accept,
             offer,
+            logins: None,
+            sessions: AtomicU64::new(0),
             stopping,
             tasks: TaskTracker::new(),
             open: AtomicUsize::new(0),
             per_client: Mutex::default(),
         }
+    }
+
+    /// The same, for clients that may log in.
+    #[must_use]
+    pub fn with_logins(self, verify: Verify, ended: Ended) -> Self {
+        Self { logins: Some((verify, ended)), ..self }
     }
 
     /// Connections open now.

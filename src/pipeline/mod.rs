@@ -200,7 +200,7 @@ impl Pipeline {
         let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
-        facts.client = Some(envelope.client.ip);
+        facts.client = Some(envelope.client.origin());
         let earlier = origin.row.verdict.iter().chain(held.iter().map(|held| &held.verdict)).cloned();
         let verdict = group.strictest(evaluate(&rules, &facts), earlier);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
