@@ -1,0 +1,79 @@
+//! The layers that touch nothing (0 to 2) and the writer of delivery reports, from the program's own sources, and the checks on top of them.
+//! It refuses the rest of the program, whose databases and sockets would only make a fuzzer slow to build.
+#![forbid(unsafe_code)]
+#![allow(dead_code)]
+
+// The checks call the program by its name; here it is this crate.
+extern crate self as sekisho;
+
+#[path = "../../../src/address.rs"]
+pub mod address;
+#[path = "../../../src/detect/mod.rs"]
+pub mod detect;
+#[path = "../../../src/extract/mod.rs"]
+pub mod extract;
+#[path = "../../../src/facts.rs"]
+pub mod facts;
+#[path = "../../../src/id.rs"]
+pub mod id;
+#[path = "../../../src/inspect/mod.rs"]
+pub mod inspect;
+#[path = "../../../src/limits.rs"]
+pub mod limits;
+#[path = "../../../src/mail/mod.rs"]
+pub mod mail;
+#[path = "../../../src/network.rs"]
+pub mod network;
+#[path = "../../../src/plan/mod.rs"]
+pub mod plan;
+#[path = "../../../src/rules/mod.rs"]
+pub mod rules;
+#[path = "../../../src/smtp/mod.rs"]
+pub mod smtp;
+
+/// Of the configuration, what rules need.
+pub mod config {
+    #[path = "../../../../src/config/error.rs"]
+    pub mod error;
+}
+
+/// Of the outbox, what is pure.
+pub mod outbox {
+    #[path = "../../../../src/outbox/field.rs"]
+    mod field;
+    #[path = "../../../../src/outbox/report.rs"]
+    mod report;
+    pub use report::{Disposition, Report, Reported, Reporter, report};
+}
+
+/// Of the demonstration, its mails.
+pub mod cli {
+    pub mod demo {
+        #[path = "../../../../../src/cli/demo/fixtures/mod.rs"]
+        pub mod fixtures;
+        #[path = "../../../../../src/cli/demo/incidents/mod.rs"]
+        pub mod incidents;
+    }
+}
+
+#[path = "mod.rs"]
+mod checks;
+
+pub use checks::{TARGETS, seeds};
+use std::cell::RefCell;
+use std::panic::{catch_unwind, set_hook};
+use std::sync::Once;
+
+thread_local! {
+    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs a target. libFuzzer's hook ends the process at any panic; some of a library's are caught by the program, so only one that gets through counts.
+pub fn run_loudly(name: &str, input: &[u8]) {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| set_hook(Box::new(|panic| LAST.set(format!("{panic}\n{}", std::backtrace::Backtrace::force_capture())))));
+    if catch_unwind(|| checks::run(name, input)).is_err() {
+        eprintln!("{}", LAST.take());
+        std::process::abort();
+    }
+}
