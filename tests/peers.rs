@@ -31,6 +31,8 @@ mod hostile;
 mod large;
 #[path = "peers/odd_clients.rs"]
 mod odd_clients;
+#[path = "peers/outbox.rs"]
+mod outbox;
 #[path = "peers/postfix.rs"]
 mod postfix;
 #[path = "peers/reload.rs"]
@@ -45,6 +47,8 @@ mod smtp_clients;
 mod status;
 #[path = "peers/tls.rs"]
 mod tls;
+#[path = "peers/together.rs"]
+mod together;
 #[path = "peers/uji.rs"]
 mod uji;
 #[path = "peers/web.rs"]

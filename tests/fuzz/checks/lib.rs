@@ -6,55 +6,43 @@
 // The checks call the program by its name; here it is this crate.
 extern crate self as sekisho;
 
-#[path = "../../../src/address.rs"]
-pub mod address;
-#[path = "../../../src/detect/mod.rs"]
-pub mod detect;
-#[path = "../../../src/extract/mod.rs"]
-pub mod extract;
-#[path = "../../../src/facts.rs"]
-pub mod facts;
-#[path = "../../../src/id.rs"]
-pub mod id;
-#[path = "../../../src/inspect/mod.rs"]
-pub mod inspect;
-#[path = "../../../src/limits.rs"]
-pub mod limits;
-#[path = "../../../src/mail/mod.rs"]
-pub mod mail;
-#[path = "../../../src/network.rs"]
-pub mod network;
-#[path = "../../../src/plan/mod.rs"]
-pub mod plan;
-#[path = "../../../src/rules/mod.rs"]
-pub mod rules;
-#[path = "../../../src/smtp/mod.rs"]
-pub mod smtp;
+#[path = "../../../src"]
+mod program {
+    pub mod address;
+    pub mod detect;
+    pub mod extract;
+    pub mod facts;
+    pub mod id;
+    pub mod inspect;
+    pub mod limits;
+    pub mod mail;
+    pub mod network;
+    pub mod plan;
+    pub mod rules;
+    pub mod smtp;
 
-/// Of the configuration, what rules need.
-pub mod config {
-    #[path = "../../../../src/config/error.rs"]
-    pub mod error;
-}
+    /// Of the configuration, what rules need.
+    pub mod config {
+        pub mod error;
+    }
 
-/// Of the outbox, what is pure.
-pub mod outbox {
-    #[path = "../../../../src/outbox/field.rs"]
-    mod field;
-    #[path = "../../../../src/outbox/report.rs"]
-    mod report;
-    pub use report::{Disposition, Report, Reported, Reporter, report};
-}
+    /// Of the outbox, what is pure.
+    pub mod outbox {
+        mod field;
+        mod report;
+        pub use report::{Disposition, Report, Reported, Reporter, report};
+    }
 
-/// Of the demonstration, its mails.
-pub mod cli {
-    pub mod demo {
-        #[path = "../../../../../src/cli/demo/fixtures/mod.rs"]
-        pub mod fixtures;
-        #[path = "../../../../../src/cli/demo/incidents/mod.rs"]
-        pub mod incidents;
+    /// Of the demonstration, its mails.
+    pub mod cli {
+        pub mod demo {
+            pub mod fixtures;
+            pub mod incidents;
+        }
     }
 }
+
+pub use program::*;
 
 #[path = "mod.rs"]
 mod checks;
