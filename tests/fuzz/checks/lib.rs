@@ -26,10 +26,17 @@ mod program {
         pub mod error;
     }
 
+    /// Of the notices, how foreign text is shown.
+    pub mod notice {
+        pub mod display;
+    }
+
     /// Of the outbox, what is pure.
     pub mod outbox {
         mod field;
+        mod original;
         mod report;
+        mod words;
         pub use report::{Disposition, Report, Reported, Reporter, report};
     }
 
