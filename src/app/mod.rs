@@ -11,7 +11,7 @@ use crate::config::file::UpstreamTls;
 use crate::config::{self, Config};
 use crate::console;
 use crate::hold::Desk;
-use crate::listen::tls::{Certificate, TlsError};
+use crate::listen::tls::{Certificate, Clients, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
 use crate::notice::Author;
@@ -125,6 +125,7 @@ impl App {
             },
             reload::context(&rules.load(), &config.limits),
         ));
+        listen::make_room(config.limits.connections);
         let mut sockets = Vec::new();
         for listener in &config.listeners {
             sockets.push(bind(listener.listen, "SMTP").await?);
@@ -216,7 +217,7 @@ impl App {
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
-                    (Some(certificate), true) => Some(certificate.server_config()?),
+                    (Some(certificate), true) => Some(certificate.server_config(None)?),
                     _ => None,
                 };
                 tasks.spawn(tls::serve(socket, acceptor, router, stopping.clone()));
@@ -291,7 +292,10 @@ fn resolve(
         ListenerTls::Implicit => Some(Start::Implicit),
     };
     let tls = match (start, certificate) {
-        (Some(start), Some(certificate)) => Some((start, certificate.server_config()?)),
+        (Some(start), Some(certificate)) => {
+            let clients = listener.client_ca.clone().map(|(ca, required)| Clients { ca, required });
+            Some((start, certificate.server_config(clients.as_ref())?))
+        }
         _ => None,
     };
     Ok(Listener {
@@ -304,6 +308,9 @@ fn resolve(
             ListenerAuth::Optional => listen::Auth::Optional,
             ListenerAuth::Required => listen::Auth::Required,
         },
+        allowed_names: listener.allowed_names.clone(),
+        xclient: listener.xclient.clone(),
+        proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
     })
 }
