@@ -96,3 +96,53 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use std::path::Path;
+
+    /// What is said about a listener with these lines.
+    fn problems(lines: &str) -> String {
+        let text = format!(
+            "hostname = \"guard.example.jp\"\n[tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n[upstream]\nserver = \"127.0.0.1:26\"\n\
+             [[listener]]\nlisten = \"127.0.0.1:25\"\n{lines}\n"
+        );
+        match Config::parse("test", &text, Path::new("/")) {
+            Ok(_) => String::new(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn what_would_promise_too_much_is_refused() {
+        for (lines, complaint) in [
+            ("auth = \"required\"", "passwords are only taken over TLS"),
+            ("auth = \"optional\"", "passwords are only taken over TLS"),
+            ("tls = \"starttls\"\nauth = \"maybe\"", "unknown variant"),
+            ("tls = \"implicit\"\nclient_cert = \"required\"", "without `client_ca`"),
+            ("tls = \"implicit\"\nallowed_names = [\"mail.example.jp\"]", "without `client_ca`"),
+            ("client_ca = \"ca.pem\"", "client certificates need TLS"),
+            ("tls = \"starttls\"\nclient_ca = \"ca.pem\"\nclient_cert = \"required\"", "by not saying STARTTLS"),
+            ("xclient = [\"10.0.0.1/24\"]", "bits are set behind the prefix"),
+            ("proxy = [\"balancer\"]", "read a network"),
+        ] {
+            let said = problems(lines);
+            assert!(said.contains(complaint), "{lines}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_fits_together_is_taken() {
+        for lines in [
+            "auth = \"off\"",
+            "tls = \"starttls\"\nauth = \"optional\"",
+            "tls = \"implicit\"\nauth = \"required\"\nclient_ca = \"ca.pem\"\nclient_cert = \"required\"",
+            "tls = \"starttls\"\nrequire_tls = true\nclient_ca = \"ca.pem\"\nclient_cert = \"required\"",
+            "tls = \"starttls\"\nclient_ca = \"ca.pem\"\nallowed_names = [\"mail.example.jp\"]",
+            "xclient = [\"10.0.0.1\", \"2001:db8::/32\"]\nproxy = [\"10.0.0.2\"]",
+        ] {
+            assert_eq!(problems(lines), "", "{lines}");
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub type Offer = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Extensions> + Send>
 /// What asks the upstream whether a login is good, for the session of this number, and gives the upstream's own last reply: 235, a refusal,
 /// or the 334 with the reason of a failed OAuth login.
 pub type Verify = Arc<dyn Fn(Login, u64) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
-/// What is told that a session is over which had asked [`Verify`].
+/// What is told that a session is over, whether it has asked [`Verify`] or not.
 pub type Ended = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// May, or must, clients of a listener log in?
