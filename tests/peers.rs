@@ -18,10 +18,10 @@ mod disk;
 #[cfg(feature = "mx")]
 #[path = "peers/exchangers.rs"]
 mod exchangers;
-#[path = "peers/failover.rs"]
-mod failover;
 #[path = "peers/exim.rs"]
 mod exim;
+#[path = "peers/failover.rs"]
+mod failover;
 #[path = "peers/fake_upstream.rs"]
 mod fake_upstream;
 #[path = "peers/faults.rs"]
