@@ -4,9 +4,10 @@
 use crate::address::Address;
 use crate::detect::{Count, Kind, Persons};
 use crate::extract::{Attachment, Unreadable};
+use crate::mail::shown::{Place, Shown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 /// All facts of one mail.
@@ -22,8 +23,11 @@ pub struct Facts {
     pub client: Option<IpAddr>,
     /// Distinct envelope recipients of the whole mail, over all its transactions seen so far.
     pub recipients: Vec<Address>,
-    /// Distinct addresses a receiving client would show in To, Cc, Resent-To and Resent-Cc.
+    /// Distinct addresses a receiving client would show: in To, Cc, Resent-To and Resent-Cc, as people of calendars, in a `winmail.dat`.
     pub visible: Vec<Address>,
+    /// Those of them that no rewriting can take out, by the place that shows them; an empty list: it is not known whom it shows.
+    #[serde(default)]
+    pub unremovable: BTreeMap<Place, Vec<Address>>,
     /// Why the recipient fields cannot be read without doubt (unparsable field, two readers differ); `None` when they can.
     pub recipients_unclear: Option<String>,
     /// The decoded Subject.
@@ -108,6 +112,14 @@ impl Facts {
             own != login
         };
         self.sender.iter().chain(&self.header_from).any(differs)
+    }
+
+    /// Adds whom the mail shows outside of its header.
+    pub fn show(&mut self, shown: Shown) {
+        let mut seen: HashSet<String> = self.visible.iter().map(|address| address.key().to_owned()).collect();
+        let new = shown.addresses().filter(|address| seen.insert(address.key().to_owned()));
+        self.visible.extend(new.cloned());
+        self.unremovable = shown.fixed;
     }
 
     /// The facts of a mail whose inspection could not be finished: only the envelope is known.

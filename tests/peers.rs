@@ -32,6 +32,8 @@ mod outbox;
 mod postfix;
 #[path = "peers/reload.rs"]
 mod reload;
+#[path = "peers/sealed.rs"]
+mod sealed;
 #[path = "peers/signed.rs"]
 mod signed;
 #[path = "peers/sink.rs"]

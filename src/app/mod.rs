@@ -22,6 +22,7 @@ use crate::pipeline::{Metrics, Parts, Pipeline};
 use crate::relay::{Relay, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
+use crate::seal::{Sealer, Signer, Stamp};
 use crate::store::{self, Store, StoreError};
 use crate::worker::{self, Pool};
 use arc_swap::ArcSwap;
@@ -152,6 +153,7 @@ impl App {
             .map_err(|_| StartError::Author(config.notice.from.clone()))?;
         let key = LinkKey::new(&store.derived_key("notice links"));
         let reporter = reporter(&config, clock.zone().clone());
+        let sealer = Arc::new(sealer(&config, &store));
         let pipeline = Arc::new(Pipeline::new(Parts {
             hostname: config.hostname.clone(),
             clock: clock.clone(),
@@ -165,6 +167,7 @@ impl App {
             bell: Arc::clone(&bell),
             metrics: Arc::clone(&metrics),
             reporter: reporter.clone(),
+            sealer: Arc::clone(&sealer),
             secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
         }));
 
@@ -188,6 +191,7 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
+            sealer,
             outbox: Outbox::new(Arc::clone(&store), reporter, patience(&config.outbox), config.upstream.connections),
             desk: Arc::clone(&desk),
             key,
@@ -260,6 +264,16 @@ impl App {
         self.relay.close().await;
         self.store.close().await;
     }
+}
+
+/// Stamp and signatures of mails that leave. Without a key of its own the stamp has one made of the store's.
+fn sealer(config: &Config, store: &Store) -> Sealer {
+    let stamp = config.stamp.as_ref().map(|stamp| {
+        let own = store.derived_key("stamps");
+        Stamp::new(stamp.key.as_deref().unwrap_or(&own), stamp.max_age_ms)
+    });
+    let signers = config.dkim.iter().map(|dkim| Signer::new(&dkim.domain, &dkim.selector, dkim.key.clone()));
+    Sealer::new(stamp, signers.collect())
 }
 
 /// Who writes delivery reports.

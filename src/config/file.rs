@@ -37,6 +37,34 @@ pub struct File {
     #[serde(default)]
     pub limits: Limits,
     pub time_zone: Option<Spanned<String>>,
+    #[serde(default)]
+    pub dkim: Vec<Dkim>,
+    #[serde(default)]
+    pub stamp: Stamp,
+}
+
+/// One `[[dkim]]`: a key to sign with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dkim {
+    pub domain: Spanned<String>,
+    pub selector: Spanned<String>,
+    pub key: Spanned<String>,
+}
+
+/// `[stamp]`: the mark of a checked mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stamp {
+    pub enabled: bool,
+    pub key_file: Option<Spanned<String>>,
+    pub max_age: Spanned<String>,
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Self { enabled: false, key_file: None, max_age: Spanned::new(0..0, "1h".into()) }
+    }
 }
 
 /// One `[[listener]]`.

@@ -1,10 +1,13 @@
 //! The configuration: what the file may say (`file`), and what it means here, resolved and valid by construction.
 //! It refuses unknown keys and values that cannot work together, and points at the line, the column and the way out.
 
+pub mod dkim;
 pub mod error;
 pub mod file;
+mod key;
 mod listener;
 mod outbox;
+pub mod stamp;
 pub mod upstream;
 
 use crate::address::Address;
@@ -46,6 +49,10 @@ pub struct Config {
     pub limits: Limits,
     /// IANA name of the organisation's time zone.
     pub time_zone: String,
+    /// Keys to sign with.
+    pub dkim: Vec<dkim::Dkim>,
+    /// The mark of a checked mail; `None` when there is none.
+    pub stamp: Option<stamp::Stamp>,
 }
 
 /// One listener.
@@ -157,6 +164,8 @@ impl Reader<'_> {
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
         let log = self.log(&file.log);
+        let dkim = self.dkim(&file.dkim);
+        let stamp = self.stamp(&file.stamp);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let workers = file.workers.count.unwrap_or(cores).clamp(1, 256);
         match upstream {
@@ -178,6 +187,8 @@ impl Reader<'_> {
                 log,
                 limits: file.limits,
                 time_zone,
+                dkim,
+                stamp,
             }),
             _ => Err(self.problems),
         }

@@ -10,7 +10,8 @@ use crate::rules::verdict::{HoldTerms, Outcome, Verdict};
 use crate::smtp::reply::Reply;
 use crate::smtp::sender::{Fate, Transaction};
 use crate::store::{
-    About, Event, Held, HeldMail, HistoryRow, NewAudit, NewHold, NewNotice, NewQueued, NoticeKind, Record, StoreError,
+    About, Event, Held, HeldMail, HistoryRow, MailGroup, NewAudit, NewHold, NewNotice, NewQueued, NoticeKind, Record,
+    StoreError,
 };
 use bytes::Bytes;
 
@@ -46,6 +47,10 @@ impl Pipeline {
     /// Relays as it is while the client waits; nothing of it is kept on disk unless results are mixed.
     async fn relay_now(&self, case: Case, verdict: Verdict) -> Reply {
         let data = self.with_received(&case, plan::render(&case.mail, &Change::default()));
+        let data = match self.sealed(&case, data).await {
+            Ok(data) => data,
+            Err(reply) => return reply,
+        };
         let transaction = Transaction {
             sender: case.envelope.sender.clone(),
             parameters: case.envelope.parameters.clone(),
@@ -75,7 +80,7 @@ impl Pipeline {
                     contacts: self.contacts_of(&case),
                     now_ms: case.now_ms,
                     notices: self.notice(&case, &verdict, NoticeKind::Sent),
-                    group: Some(case.together.clone()),
+                    group: together(&case),
                 })
                 .await
         } else {
@@ -372,7 +377,7 @@ impl Pipeline {
             history: self.history_of(case),
             contacts: self.contacts_of(case).map(|(_, contacts)| contacts).unwrap_or_default(),
             notices: Vec::new(),
-            group: Some(case.together.clone()),
+            group: together(case),
             audit: vec![audit],
         }
     }
@@ -388,6 +393,7 @@ impl Pipeline {
             ("persons", facts.persons.total),
             ("credentials", facts.credentials),
             ("unreadable", facts.unreadable.len() as u64),
+            ("stamped", u64::from(case.stamped)),
         ] {
             if count > 0 {
                 audit = audit.count(name, count);
@@ -398,12 +404,13 @@ impl Pipeline {
     }
 
     fn history_of(&self, case: &Case) -> Option<HistoryRow> {
-        let sender = case.envelope.sender.as_ref()?;
+        // One that comes back was counted when it left.
+        let sender = case.envelope.sender.as_ref().filter(|_| !case.stamped)?;
         Some(history_row(&self.rules.load(), &case.facts, &case.key, sender, case.together.first_ms))
     }
 
     fn contacts_of(&self, case: &Case) -> Option<(Address, Vec<Address>)> {
-        let sender = case.envelope.sender.clone()?;
+        let sender = case.envelope.sender.clone().filter(|_| !case.stamped)?;
         let rules = self.rules.load();
         rules.uses_first_contact().then(|| {
             let outside = case.facts.recipients.iter().filter(|address| !rules.is_internal(address));
@@ -453,6 +460,11 @@ impl Pipeline {
         );
         std::iter::once(Bytes::from(field)).chain(mail).collect()
     }
+}
+
+/// What further transactions have to know; nothing of a mail that comes back, since none is judged by it.
+fn together(case: &Case) -> Option<MailGroup> {
+    (!case.stamped).then(|| case.together.clone())
 }
 
 fn rule_ids(verdict: &Verdict) -> Vec<String> {
