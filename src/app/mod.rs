@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::console;
 use crate::hold::Desk;
-use crate::listen::tls::{Certificate, TlsError};
+use crate::listen::tls::{Certificate, Clients, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
 use crate::notice::Author;
@@ -127,6 +127,7 @@ impl App {
             },
             reload::context(&rules.load(), &config.limits),
         ));
+        listen::make_room(config.limits.connections);
         let mut sockets = Vec::new();
         for listener in &config.listeners {
             sockets.push(bind(listener.listen, "SMTP").await?);
@@ -219,7 +220,7 @@ impl App {
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
-                    (Some(certificate), true) => Some(certificate.server_config()?),
+                    (Some(certificate), true) => Some(certificate.server_config(None)?),
                     _ => None,
                 };
                 tasks.spawn(tls::serve(socket, acceptor, router, stopping.clone()));
@@ -317,7 +318,10 @@ fn resolve(
         ListenerTls::Implicit => Some(Start::Implicit),
     };
     let tls = match (start, certificate) {
-        (Some(start), Some(certificate)) => Some((start, certificate.server_config()?)),
+        (Some(start), Some(certificate)) => {
+            let clients = listener.client_ca.clone().map(|(ca, required)| Clients { ca, required });
+            Some((start, certificate.server_config(clients.as_ref())?))
+        }
         _ => None,
     };
     Ok(Listener {
@@ -330,6 +334,9 @@ fn resolve(
             ListenerAuth::Optional => listen::Auth::Optional,
             ListenerAuth::Required => listen::Auth::Required,
         },
+        allowed_names: listener.allowed_names.clone(),
+        xclient: listener.xclient.clone(),
+        proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
     })
 }

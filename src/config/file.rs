@@ -78,6 +78,24 @@ pub struct Listener {
     pub require_tls: bool,
     pub allowed: Option<Vec<Spanned<String>>>,
     pub auth: Option<Spanned<ListenerAuth>>,
+    pub client_ca: Option<PathBuf>,
+    pub client_cert: Option<Spanned<ClientCertificate>>,
+    pub allowed_names: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub xclient: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub proxy: Vec<Spanned<String>>,
+}
+
+/// Certificates of clients, which `client_ca` has signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificate {
+    /// Asked for; a client without one is served.
+    #[default]
+    Optional,
+    /// A client without one is refused.
+    Required,
 }
 
 /// Logins of clients (RFC 4954); the upstream verifies them.

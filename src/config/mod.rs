@@ -63,6 +63,12 @@ pub struct Listener {
     pub require_tls: bool,
     pub allowed: Vec<Network>,
     pub auth: ListenerAuth,
+    /// Roots of client certificates in PEM, and whether a client must have one.
+    pub client_ca: Option<(PathBuf, bool)>,
+    /// Host names of client certificates that may relay, in lower case.
+    pub allowed_names: Vec<String>,
+    pub xclient: Vec<Network>,
+    pub proxies: Vec<Network>,
 }
 
 /// The patience of the outbox, in milliseconds.
