@@ -71,6 +71,8 @@ pub struct Limits {
     pub reply_seconds: u64,
     /// `Received` fields before a mail counts as looping (RFC 5321 6.3 asks for at least 100).
     pub hops: usize,
+    /// `Received` fields of this very host before a mail counts as looping; a mail that passes it twice on purpose has one.
+    pub own_hops: usize,
 }
 
 impl Default for Limits {
@@ -104,6 +106,7 @@ impl Default for Limits {
             handshake_seconds: 30,
             reply_seconds: 60,
             hops: 100,
+            own_hops: 5,
         }
     }
 }

@@ -21,6 +21,8 @@ mod faults;
 mod guard;
 #[path = "peers/large.rs"]
 mod large;
+#[path = "peers/outbox.rs"]
+mod outbox;
 #[path = "peers/postfix.rs"]
 mod postfix;
 #[path = "peers/reload.rs"]
@@ -35,6 +37,8 @@ mod smtp_clients;
 mod status;
 #[path = "peers/tls.rs"]
 mod tls;
+#[path = "peers/together.rs"]
+mod together;
 #[path = "peers/uji.rs"]
 mod uji;
 #[path = "peers/web.rs"]

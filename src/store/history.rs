@@ -1,13 +1,15 @@
 //! What each sender sent lately, as numbers: one row a mail and class of recipients, however many transactions carried it.
 //! It refuses to keep addresses: senders are keyed hashes.
 
+use super::many::Many;
 use super::row::{Columns, int};
 use super::secret::Secret;
 use super::{MailKey, Store, StoreError};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 
 /// The class under which a mail counts whatever its recipients are.
 pub const ANY: &str = "any";
@@ -46,34 +48,48 @@ impl Kept {
     }
 }
 
-/// Adds the numbers, or raises those that are there.
-pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), StoreError> {
-    let row = &kept.row;
-    for (class, adds) in &row.adds {
-        if *adds == Sums::default() {
-            continue;
+static INSERT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails) VALUES",
+        "?, ?, ?, ?, ?, ?, ?, ?",
+        "ON CONFLICT (mail_key, class) DO UPDATE SET
+         persons = CASE WHEN history.persons > excluded.persons THEN history.persons ELSE excluded.persons END,
+         visible_external = CASE WHEN history.visible_external > excluded.visible_external
+             THEN history.visible_external ELSE excluded.visible_external END,
+         external_recipients = CASE WHEN history.external_recipients > excluded.external_recipients
+             THEN history.external_recipients ELSE excluded.external_recipients END,
+         mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
+    )
+});
+
+/// Writes rows; of a mail that is there already the larger numbers stay.
+pub(super) async fn insert(at: &mut AnyConnection, kept: &[&Kept]) -> Result<(), StoreError> {
+    // One statement must not change a row twice: of two transactions of one mail the second goes into a round of its own.
+    let mut rest: Vec<(&Kept, &String, &Sums)> = kept
+        .iter()
+        .flat_map(|kept| kept.row.adds.iter().map(move |(class, adds)| (*kept, class, adds)))
+        .filter(|(.., adds)| **adds != Sums::default())
+        .collect();
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(kept, class, _)| seen.insert((&kept.row.key, class.as_str())));
+        rest = later;
+        for (piece, text) in INSERT.pieces(now.len()) {
+            let mut query = sqlx::query(text);
+            for (kept, class, adds) in &now[piece] {
+                query = query
+                    .bind(kept.row.key.0.as_str())
+                    .bind(class.as_str())
+                    .bind(kept.sender.as_str())
+                    .bind(int(kept.row.at_ms))
+                    .bind(int(adds.persons))
+                    .bind(int(adds.visible_external))
+                    .bind(int(adds.external_recipients))
+                    .bind(int(adds.mails));
+            }
+            query.execute(&mut *at).await?;
         }
-        sqlx::query(
-            "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (mail_key, class) DO UPDATE SET
-             persons = CASE WHEN history.persons > excluded.persons THEN history.persons ELSE excluded.persons END,
-             visible_external = CASE WHEN history.visible_external > excluded.visible_external
-                 THEN history.visible_external ELSE excluded.visible_external END,
-             external_recipients = CASE WHEN history.external_recipients > excluded.external_recipients
-                 THEN history.external_recipients ELSE excluded.external_recipients END,
-             mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
-        )
-        .bind(row.key.0.as_str())
-        .bind(class.as_str())
-        .bind(kept.sender.as_str())
-        .bind(int(row.at_ms))
-        .bind(int(adds.persons))
-        .bind(int(adds.visible_external))
-        .bind(int(adds.external_recipients))
-        .bind(int(adds.mails))
-        .execute(&mut *at)
-        .await?;
     }
     Ok(())
 }
@@ -84,9 +100,77 @@ pub(super) async fn forget(at: &mut AnyConnection, key: &MailKey) -> Result<(), 
     Ok(())
 }
 
+/// One window over what a sender sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Epoch milliseconds, inclusive.
+    pub since_ms: u64,
+    /// The class of recipients, or [`ANY`].
+    pub class: String,
+}
+
+/// Windows asked for in one statement.
+const TOGETHER: usize = 8;
+
+/// `SELECT` of the sums of so many windows, one row each. Sender and mail left out are `$1` and `$2`.
+fn statement(windows: usize) -> String {
+    let one = |number: usize| {
+        format!(
+            "SELECT {number} AS number, CAST(COALESCE(SUM(persons), 0) AS BIGINT) AS persons,
+             CAST(COALESCE(SUM(visible_external), 0) AS BIGINT) AS visible_external,
+             CAST(COALESCE(SUM(external_recipients), 0) AS BIGINT) AS external_recipients,
+             CAST(COALESCE(SUM(mails), 0) AS BIGINT) AS mails
+             FROM history WHERE sender = $1 AND mail_key <> $2 AND class = ${} AND at_ms >= ${}",
+            number * 2 + 3,
+            number * 2 + 4,
+        )
+    };
+    (0..windows).map(one).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// The statements for one window up to [`TOGETHER`].
+static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| (1..=TOGETHER).map(statement).collect());
+
 impl Store {
+    /// Sums over what a sender sent, for each of the windows. `except` leaves out the mail that is being judged, an earlier transaction
+    /// of which may be in already.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn windows(
+        &self,
+        sender: &Address,
+        windows: &[Window],
+        except: Option<&MailKey>,
+    ) -> Result<Vec<Sums>, StoreError> {
+        let sender = self.secret.hash(sender);
+        let mut found = Vec::with_capacity(windows.len());
+        // Each statement is a way to another thread and back, and this is asked for every mail.
+        for group in windows.chunks(TOGETHER) {
+            let Some(text) = STATEMENTS.get(group.len() - 1) else { continue };
+            let mut query =
+                sqlx::query(text.as_str()).bind(sender.as_str()).bind(except.map_or("", |key| key.0.as_str()));
+            for window in group {
+                query = query.bind(window.class.as_str()).bind(int(window.since_ms));
+            }
+            let mut sums = vec![Sums::default(); group.len()];
+            for row in query.fetch_all(&self.read).await? {
+                let number = usize::try_from(row.number("number")?).unwrap_or(usize::MAX);
+                if let Some(sums) = sums.get_mut(number) {
+                    *sums = Sums {
+                        persons: row.number("persons")?,
+                        visible_external: row.number("visible_external")?,
+                        external_recipients: row.number("external_recipients")?,
+                        mails: row.number("mails")?,
+                    };
+                }
+            }
+            found.append(&mut sums);
+        }
+        Ok(found)
+    }
+
     /// Sums over what a sender sent since a moment (epoch milliseconds, inclusive) to a class of recipients, or to [`ANY`].
-    /// `except` leaves out the mail that is being judged, an earlier transaction of which may be in already.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -97,24 +181,7 @@ impl Store {
         class: &str,
         except: Option<&MailKey>,
     ) -> Result<Sums, StoreError> {
-        let row = sqlx::query(
-            "SELECT CAST(COALESCE(SUM(persons), 0) AS BIGINT) AS persons,
-             CAST(COALESCE(SUM(visible_external), 0) AS BIGINT) AS visible_external,
-             CAST(COALESCE(SUM(external_recipients), 0) AS BIGINT) AS external_recipients,
-             CAST(COALESCE(SUM(mails), 0) AS BIGINT) AS mails
-             FROM history WHERE sender = $1 AND class = $2 AND at_ms >= $3 AND mail_key <> $4",
-        )
-        .bind(self.secret.hash(sender))
-        .bind(class)
-        .bind(int(since_ms))
-        .bind(except.map_or("", |key| key.0.as_str()))
-        .fetch_one(&self.read)
-        .await?;
-        Ok(Sums {
-            persons: row.number("persons")?,
-            visible_external: row.number("visible_external")?,
-            external_recipients: row.number("external_recipients")?,
-            mails: row.number("mails")?,
-        })
+        let window = Window { since_ms, class: class.to_owned() };
+        Ok(self.windows(sender, &[window], except).await?.pop().unwrap_or_default())
     }
 }
