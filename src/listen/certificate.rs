@@ -2,7 +2,7 @@
 //! It refuses to trust: signatures and revocation are checked by those who connect.
 
 use super::tls::{TlsError, chain_of};
-use jiff::civil::date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -162,10 +162,8 @@ fn moment(tag: u8, text: &[u8]) -> Option<u64> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(0..24).contains(&hour) {
         return None;
     }
-    let civil = jiff::civil::DateTime::new(year, month, day, hour, minute, second.min(59), 0).ok()?;
-    let zoned = civil
-        .to_zoned(TimeZone::UTC)
-        .unwrap_or_else(|_| date(1970, 1, 1).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap_or_default());
+    let civil = DateTime::new(year, month, day, hour, minute, second.min(59), 0).ok()?;
+    let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
     Some(u64::try_from(zoned.timestamp().as_millisecond()).unwrap_or(0))
 }
 

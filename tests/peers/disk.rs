@@ -93,7 +93,7 @@ fn a_full_disk_puts_off_what_must_be_kept_and_nothing_else() {
     ];
     small.fill();
     for one in &kept {
-        assert_eq!(try_one(&guard, one), Some(452), "{:?} on a full disk", one.0);
+        assert!(matches!(try_one(&guard, one), Some(451 | 452)), "{:?} on a full disk", one.0);
     }
     assert!(guard.lives());
     assert_eq!(try_one(&guard, &mail(4, "plain@mail.test", 0)), Some(250), "what passes needs no space for its body");
