@@ -22,9 +22,7 @@ use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{
-    ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random,
-};
+use crate::store::{ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -142,7 +140,8 @@ impl Pipeline {
         }
         let content = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let place = self.groups.enter(&content, now_ms);
-        let reply = match self.judge(id.clone(), envelope, mail, content, &place.group, now_ms).await {
+        let judged = Box::pin(self.judge(id.clone(), envelope, mail, content, &place.group, now_ms)).await;
+        let reply = match judged {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
                 let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
@@ -150,7 +149,7 @@ impl Pipeline {
                 });
                 drop(rules);
                 let by_rule = matches!(plan, plan::Plan::Refuse(_));
-                let reply = self.perform(case, verdict, plan).await;
+                let reply = Box::pin(self.perform(case, verdict, plan)).await;
                 if reply.is_positive() || by_rule && reply.is_permanent() {
                     place.answered();
                 }

@@ -125,7 +125,7 @@ impl Stage {
         // Each transaction passes other hops.
         let mail = format!("Received: from front.example.jp; for {} others\r\n{mail}", to.len());
         let reply = self.pipeline.accept(envelope, Bytes::from(mail)).await;
-        (reply.code, reply.text_lossy().to_string())
+        (reply.code, reply.text_lossy())
     }
 
     /// Recipients of the held mails, each sorted, oldest mail first.
