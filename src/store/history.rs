@@ -1,13 +1,14 @@
 //! What each sender sent lately, as numbers: one row a mail and class of recipients, however many transactions carried it.
 //! It refuses to keep addresses: senders are keyed hashes.
 
+use super::many::Many;
 use super::row::{Columns, int};
 use super::secret::Secret;
 use super::{MailKey, Store, StoreError};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 /// The class under which a mail counts whatever its recipients are.
@@ -47,34 +48,48 @@ impl Kept {
     }
 }
 
-/// Adds the numbers, or raises those that are there.
-pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), StoreError> {
-    let row = &kept.row;
-    for (class, adds) in &row.adds {
-        if *adds == Sums::default() {
-            continue;
+static INSERT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails) VALUES",
+        "?, ?, ?, ?, ?, ?, ?, ?",
+        "ON CONFLICT (mail_key, class) DO UPDATE SET
+         persons = CASE WHEN history.persons > excluded.persons THEN history.persons ELSE excluded.persons END,
+         visible_external = CASE WHEN history.visible_external > excluded.visible_external
+             THEN history.visible_external ELSE excluded.visible_external END,
+         external_recipients = CASE WHEN history.external_recipients > excluded.external_recipients
+             THEN history.external_recipients ELSE excluded.external_recipients END,
+         mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
+    )
+});
+
+/// Writes rows; of a mail that is there already the larger numbers stay.
+pub(super) async fn insert(at: &mut AnyConnection, kept: &[&Kept]) -> Result<(), StoreError> {
+    // One statement must not change a row twice: of two transactions of one mail the second goes into a round of its own.
+    let mut rest: Vec<(&Kept, &String, &Sums)> = kept
+        .iter()
+        .flat_map(|kept| kept.row.adds.iter().map(move |(class, adds)| (*kept, class, adds)))
+        .filter(|(.., adds)| **adds != Sums::default())
+        .collect();
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(kept, class, _)| seen.insert((&kept.row.key, class.as_str())));
+        rest = later;
+        for (piece, text) in INSERT.pieces(now.len()) {
+            let mut query = sqlx::query(text);
+            for (kept, class, adds) in &now[piece] {
+                query = query
+                    .bind(kept.row.key.0.as_str())
+                    .bind(class.as_str())
+                    .bind(kept.sender.as_str())
+                    .bind(int(kept.row.at_ms))
+                    .bind(int(adds.persons))
+                    .bind(int(adds.visible_external))
+                    .bind(int(adds.external_recipients))
+                    .bind(int(adds.mails));
+            }
+            query.execute(&mut *at).await?;
         }
-        sqlx::query(
-            "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (mail_key, class) DO UPDATE SET
-             persons = CASE WHEN history.persons > excluded.persons THEN history.persons ELSE excluded.persons END,
-             visible_external = CASE WHEN history.visible_external > excluded.visible_external
-                 THEN history.visible_external ELSE excluded.visible_external END,
-             external_recipients = CASE WHEN history.external_recipients > excluded.external_recipients
-                 THEN history.external_recipients ELSE excluded.external_recipients END,
-             mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
-        )
-        .bind(row.key.0.as_str())
-        .bind(class.as_str())
-        .bind(kept.sender.as_str())
-        .bind(int(row.at_ms))
-        .bind(int(adds.persons))
-        .bind(int(adds.visible_external))
-        .bind(int(adds.external_recipients))
-        .bind(int(adds.mails))
-        .execute(&mut *at)
-        .await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::words::{kind, why_short};
 use super::{Language, counted, number};
 use crate::detect::Kind;
 use crate::facts::{Facts, MailKind};
+use crate::mail::shown::Place;
 use crate::notice::display;
 use crate::rules::verdict::Reason;
 use std::collections::BTreeSet;
@@ -60,7 +61,26 @@ pub fn unclear(language: Language, facts: &Facts) -> Vec<&'static str> {
     if facts.recipients_unclear.is_some() {
         out.push(recipients_unclear(language));
     }
+    out.extend(facts.unremovable.keys().map(|place| unremovable(language, *place)));
     out
+}
+
+/// Why hiding the addresses is not offered, and what to do instead.
+fn unremovable(language: Language, place: Place) -> &'static str {
+    match place {
+        Place::Winmail => language.pick(
+            "Outlook 専用の形式（winmail.dat）の中に宛先の一覧があり、取り除くことができません。形式を HTML またはテキストにして、送り直してください。",
+            "A list of recipients is inside Outlook's own format (winmail.dat), from which it cannot be taken out. Please send the mail again in HTML or plain text format.",
+        ),
+        Place::SignedCalendar => language.pick(
+            "電子署名された予定表（会議の招待）に参加者のアドレスがあり、署名を壊さずに取り除くことができません。",
+            "The digitally signed calendar (invitation) names its attendees, who cannot be taken out without breaking the signature.",
+        ),
+        Place::DamagedCalendar => language.pick(
+            "予定表（会議の招待）に読み取れないところがあり、参加者のアドレスを取り除くことができません。",
+            "Part of the calendar (invitation) cannot be read, so its attendees cannot be taken out.",
+        ),
+    }
 }
 
 fn inspection_failed(language: Language) -> &'static str {
