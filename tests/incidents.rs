@@ -32,11 +32,9 @@ impl Guard {
     fn inspect(&self, mail: &Outgoing) -> Facts {
         let envelope = Envelope {
             client: Client {
-                ip: "127.0.0.1".parse().unwrap(),
                 helo: "client.example.jp".to_owned(),
                 esmtp: true,
-                tls: false,
-                login: None,
+                ..Client::new("127.0.0.1".parse().unwrap())
             },
             sender: Some(Address::new(&mail.from)),
             parameters: MailParameters::default(),

@@ -3,22 +3,23 @@
 
 mod chores;
 mod letters;
+mod submission;
 mod tls;
+mod upstream;
 
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::file::UpstreamTls;
 use crate::config::{self, Config};
 use crate::console;
 use crate::hold::Desk;
-use crate::listen::tls::{Certificate, TlsError};
+use crate::listen::tls::{Certificate, Clients, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
 use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
 use crate::pipeline::{Metrics, Parts, Pipeline};
-use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
+use crate::relay::{Relay, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
 use crate::seal::{Sealer, Signer, Stamp};
@@ -115,7 +116,7 @@ impl App {
             Some((certificate, key)) => Some(Arc::new(Certificate::load(certificate, key)?)),
             None => None,
         };
-        let relay = Arc::new(Relay::new(relay_options(&config)?));
+        let relay = Arc::new(upstream::relay(&config)?);
         let program = std::env::current_exe().map_err(StartError::Program)?;
         let workers = Arc::new(Pool::new(
             worker::Options {
@@ -126,6 +127,7 @@ impl App {
             },
             reload::context(&rules.load(), &config.limits),
         ));
+        listen::make_room(config.limits.connections);
         let mut sockets = Vec::new();
         for listener in &config.listeners {
             sockets.push(bind(listener.listen, "SMTP").await?);
@@ -171,7 +173,8 @@ impl App {
         }));
 
         let stopping = CancellationToken::new();
-        let shared = Arc::new(Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone()));
+        let shared = Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone());
+        let shared = Arc::new(submission::with_logins(shared, &relay, &config));
         let tasks = TaskTracker::new();
         let mut listening = Vec::new();
         for (socket, listener) in sockets.into_iter().zip(&config.listeners) {
@@ -201,6 +204,10 @@ impl App {
             stopping: stopping.clone(),
         });
         chores.start(&tasks, &shared);
+        {
+            let (relay, config) = (Arc::clone(&relay), config.clone());
+            tasks.spawn(async move { submission::warn_without_own_login(&relay, &config).await });
+        }
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
@@ -213,7 +220,7 @@ impl App {
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
-                    (Some(certificate), true) => Some(certificate.server_config()?),
+                    (Some(certificate), true) => Some(certificate.server_config(None)?),
                     _ => None,
                 };
                 tasks.spawn(tls::serve(socket, acceptor, router, stopping.clone()));
@@ -255,7 +262,7 @@ impl App {
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
             tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");
         }
-        self.relay.close();
+        self.relay.close().await;
         self.store.close().await;
     }
 }
@@ -304,14 +311,17 @@ fn resolve(
     config: &Config,
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Listener, TlsError> {
-    use crate::config::file::ListenerTls;
+    use crate::config::file::{ListenerAuth, ListenerTls};
     let start = match listener.tls {
         ListenerTls::Off => None,
         ListenerTls::Starttls => Some(Start::Command),
         ListenerTls::Implicit => Some(Start::Implicit),
     };
     let tls = match (start, certificate) {
-        (Some(start), Some(certificate)) => Some((start, certificate.server_config()?)),
+        (Some(start), Some(certificate)) => {
+            let clients = listener.client_ca.clone().map(|(ca, required)| Clients { ca, required });
+            Some((start, certificate.server_config(clients.as_ref())?))
+        }
         _ => None,
     };
     Ok(Listener {
@@ -319,31 +329,14 @@ fn resolve(
         tls,
         require_tls: listener.require_tls,
         allowed: listener.allowed.clone(),
+        auth: match listener.auth {
+            ListenerAuth::Off => listen::Auth::Off,
+            ListenerAuth::Optional => listen::Auth::Optional,
+            ListenerAuth::Required => listen::Auth::Required,
+        },
+        allowed_names: listener.allowed_names.clone(),
+        xclient: listener.xclient.clone(),
+        proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
-    })
-}
-
-fn relay_options(config: &Config) -> Result<relay::Options, StartError> {
-    let upstream = &config.upstream;
-    let policy = match upstream.tls {
-        UpstreamTls::Off => Policy::Off,
-        UpstreamTls::May => Policy::May,
-        UpstreamTls::Encrypt => Policy::Encrypt,
-        UpstreamTls::Verify => Policy::Verify,
-    };
-    let credentials = match &upstream.login {
-        Some((user, file)) => {
-            let password =
-                std::fs::read_to_string(file).map_err(|cause| StartError::Password { file: file.clone(), cause })?;
-            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
-        }
-        None => None,
-    };
-    Ok(relay::Options {
-        server: upstream.server.clone(),
-        hostname: config.hostname.clone(),
-        tls: RelayTls::new(policy, upstream.implicit, &upstream.name, upstream.ca.as_deref())?,
-        credentials,
-        connections: upstream.connections,
     })
 }

@@ -8,17 +8,18 @@ mod key;
 mod listener;
 mod outbox;
 pub mod stamp;
-mod upstream;
+pub mod upstream;
 
 use crate::address::Address;
 use crate::limits::Limits;
 use crate::network::Network;
 use error::{Problem, Source};
-use file::{File, ListenerTls, LogFormat, UpstreamTls};
+use file::{File, ListenerAuth, ListenerTls, LogFormat};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
+pub use upstream::Upstream;
 
 /// The configuration in force.
 #[derive(Clone, Debug)]
@@ -61,21 +62,13 @@ pub struct Listener {
     pub tls: ListenerTls,
     pub require_tls: bool,
     pub allowed: Vec<Network>,
-}
-
-/// The mail server behind.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// `host:port`.
-    pub server: String,
-    pub tls: UpstreamTls,
-    pub implicit: bool,
-    /// The name its certificate must have.
-    pub name: String,
-    pub ca: Option<PathBuf>,
-    /// User and the file that holds the password.
-    pub login: Option<(String, PathBuf)>,
-    pub connections: usize,
+    pub auth: ListenerAuth,
+    /// Roots of client certificates in PEM, and whether a client must have one.
+    pub client_ca: Option<(PathBuf, bool)>,
+    /// Host names of client certificates that may relay, in lower case.
+    pub allowed_names: Vec<String>,
+    pub xclient: Vec<Network>,
+    pub proxies: Vec<Network>,
 }
 
 /// The patience of the outbox, in milliseconds.
@@ -167,16 +160,7 @@ impl Reader<'_> {
             }
         };
         let upstream = self.upstream(file.upstream.as_ref());
-        if let Some(upstream) = &upstream {
-            let own = listeners.iter().any(|listener| listener.listen.to_string() == upstream.server);
-            if own && let Some(place) = &file.upstream {
-                self.fail(
-                    place.get_ref().server.span(),
-                    "the upstream is a listener of this guard",
-                    "mail would run in a circle: name the mail server behind the guard",
-                );
-            }
-        }
+        self.no_circle(upstream.as_ref(), &listeners, file.upstream.as_ref());
         let notice = self.notice(&file.notice, &hostname);
         let console = self.console(&file);
         let status = file.status.listen.as_ref().map(|listen| self.socket(listen));

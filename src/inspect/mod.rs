@@ -129,7 +129,7 @@ impl Inspector {
             sender: envelope.sender.clone(),
             header_from: message.from.clone(),
             login: envelope.client.login.clone(),
-            client: Some(envelope.client.ip),
+            client: Some(envelope.client.origin()),
             recipients: envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
             visible: visible.addresses.clone(),
             recipients_unclear: visible.unclear.clone(),

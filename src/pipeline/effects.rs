@@ -4,7 +4,7 @@
 use super::{Case, Pipeline, history_row};
 use crate::address::Address;
 use crate::mail::envelope::Recipient;
-use crate::outbox::{Disposition, Report, Reported, report};
+use crate::outbox::{Disposition, Report, Reported, Upstream as _, report};
 use crate::plan::{self, Change, Copy, Plan};
 use crate::rules::verdict::{HoldTerms, Outcome, Verdict};
 use crate::smtp::reply::Reply;
@@ -51,15 +51,18 @@ impl Pipeline {
             Ok(data) => data,
             Err(reply) => return reply,
         };
-        let fates = self
-            .relay
-            .transact(Transaction {
-                sender: case.envelope.sender.clone(),
-                parameters: case.envelope.parameters.clone(),
-                recipients: case.envelope.recipients.clone(),
-                data,
-            })
-            .await;
+        let transaction = Transaction {
+            sender: case.envelope.sender.clone(),
+            parameters: case.envelope.parameters.clone(),
+            recipients: case.envelope.recipients.clone(),
+            data,
+        };
+        // Who logged in sends over his own connection, so that the upstream's checks of senders apply.
+        let handed = match case.envelope.client.session {
+            Some(session) => self.relay.transact_for(session, transaction).await,
+            None => Ok(self.relay.transact(transaction).await),
+        };
+        let Ok(fates) = handed else { return self.log_in_again(&case, &verdict).await };
         let accepted = fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count();
         let refused = fates.iter().filter(|fate| matches!(fate, Fate::Refused(_))).count();
         self.metrics.delivered(accepted);
@@ -69,7 +72,7 @@ impl Pipeline {
         let event = if accepted == fates.len() { Event::Relayed } else { Event::Queued };
         let audit =
             self.audit(&case, &verdict, event).count("accepted", accepted as u64).count("refused", refused as u64);
-        let saved = if accepted == fates.len() {
+        let saved = if accepted == fates.len() && !self.owes_success(&case) {
             self.store
                 .record(Record {
                     audit: vec![audit],
@@ -98,6 +101,12 @@ impl Pipeline {
         }
     }
 
+    /// The connection that took the client's login is gone. 421 ends the session, and clients then connect and log in anew (RFC 5321 3.8).
+    async fn log_in_again(&self, case: &Case, verdict: &Verdict) -> Reply {
+        let _ = self.nobody_took_it(case, verdict, &[]).await;
+        Reply::new(421, "4.7.0", "The connection to the mail server ended, connect and log in again")
+    }
+
     /// No recipient was accepted: the client hears what the upstream said, and keeps the mail or reports it itself.
     async fn nobody_took_it(&self, case: &Case, verdict: &Verdict, fates: &[Fate]) -> Reply {
         let deferred = fates.iter().find_map(|fate| match fate {
@@ -108,7 +117,7 @@ impl Pipeline {
             Fate::Refused(reply) => Some(reply.clone()),
             _ => None,
         });
-        let event = if deferred.is_some() { Event::Deferred } else { Event::Refused };
+        let event = if refused.is_some() && deferred.is_none() { Event::Refused } else { Event::Deferred };
         let audit = self.audit(case, verdict, event);
         // The client will come again with this transaction: the mail's others, which were taken, are not forgotten before.
         let group = case.further.then(|| case.together.clone());
@@ -125,6 +134,15 @@ impl Pipeline {
         }
     }
 
+    /// Did the sender ask to be told of success, and will the next server not do it? Then the report is ours (RFC 3461 5.2.2).
+    fn owes_success(&self, case: &Case) -> bool {
+        let asks = |recipient: &Recipient| {
+            let words = recipient.notify.as_deref().unwrap_or_default();
+            words.split(',').any(|word| word.eq_ignore_ascii_case("SUCCESS"))
+        };
+        case.envelope.recipients.iter().any(asks) && !self.relay.carries_dsn()
+    }
+
     /// Mixed results: the deferred recipients go to the outbox and the refused ones into a delivery report, in one commit.
     async fn keep_the_rest(
         &self,
@@ -138,7 +156,8 @@ impl Pipeline {
             pairs.filter(|(_, fate)| wanted(fate)).map(|(recipient, _)| recipient.clone()).collect()
         };
         let open = of(|fate| matches!(fate, Fate::Deferred(_)));
-        let refused: Vec<Reported> = case
+        let silent = !self.relay.carries_dsn();
+        let told: Vec<Reported> = case
             .envelope
             .recipients
             .iter()
@@ -147,11 +166,14 @@ impl Pipeline {
                 Fate::Refused(reply) => {
                     Some(Reported { recipient: recipient.clone(), disposition: Disposition::Failed(reply.clone()) })
                 }
+                Fate::Accepted(reply) if silent => {
+                    Some(Reported { recipient: recipient.clone(), disposition: Disposition::Relayed(reply.clone()) })
+                }
                 _ => None,
             })
             .collect();
         let mail = self.with_received(case, vec![case.mail.clone()]);
-        let letter = self.report(case, &mail, &refused);
+        let letter = self.report(case, &mail, &told);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = self.notice(case, verdict, NoticeKind::Sent);

@@ -1,6 +1,7 @@
 //! One accepted mail from end-of-data to reply; the only place that decides the order of effects.
 //! It refuses to say 250 before the mail is safe: with the upstream, or in the store.
 
+mod earlier;
 mod effects;
 mod group;
 mod metrics;
@@ -152,7 +153,7 @@ impl Pipeline {
         }
         let content = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let place = self.groups.enter(&content, now_ms);
-        let reply = match self.judge(id.clone(), envelope, mail, content, &place.group, now_ms).await {
+        let reply = match Box::pin(self.judge(id.clone(), envelope, mail, content, &place.group, now_ms)).await {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
                 let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
@@ -160,7 +161,7 @@ impl Pipeline {
                 });
                 drop(rules);
                 let by_rule = matches!(plan, plan::Plan::Refuse(_));
-                let reply = self.perform(case, verdict, plan).await;
+                let reply = Box::pin(self.perform(case, verdict, plan)).await;
                 if reply.is_positive() || by_rule && reply.is_permanent() {
                     place.answered();
                 }
@@ -188,7 +189,7 @@ impl Pipeline {
     ) -> Result<(Case, Verdict), NotNow> {
         let (inspection, origin) = tokio::join!(
             group.inspection.get_or_try_init(|| self.workers.inspect(&envelope, &mail, Want::default())),
-            group.origin(&self.store, &content, &id, now_ms, self.groups.keep_ms()),
+            group.origin(&self.store, &content, &id, now_ms, &self.groups),
         );
         let (inspection, origin) = (inspection?, origin?);
         let key = origin.row.key();
@@ -199,7 +200,7 @@ impl Pipeline {
         let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
-        facts.client = Some(envelope.client.ip);
+        facts.client = Some(envelope.client.origin());
         let earlier = origin.row.verdict.iter().chain(held.iter().map(|held| &held.verdict)).cloned();
         let verdict = group.strictest(evaluate(&rules, &facts), earlier);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };

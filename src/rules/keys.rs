@@ -74,6 +74,13 @@ pub const CONDITIONS: &[Key] = &[
         "login = \"scanner\"",
     ),
     key(
+        "login_mismatch",
+        Takes::Flag,
+        "the client signed in, and the sender (envelope or From) is somebody else",
+        "認証に使った名前と差出人（エンベロープまたは From）が違う",
+        "login_mismatch = true",
+    ),
+    key(
         "client",
         Takes::Network,
         "the network address of the sending client",
