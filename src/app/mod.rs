@@ -3,11 +3,12 @@
 
 mod chores;
 mod letters;
+mod submission;
 mod tls;
+mod upstream;
 
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::file::UpstreamTls;
 use crate::config::{self, Config};
 use crate::console;
 use crate::hold::Desk;
@@ -18,9 +19,10 @@ use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
 use crate::pipeline::{Metrics, Parts, Pipeline};
-use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
+use crate::relay::{Relay, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
+use crate::seal::{Sealer, Signer, Stamp};
 use crate::store::{self, Store, StoreError};
 use crate::worker::{self, Pool};
 use arc_swap::ArcSwap;
@@ -114,7 +116,7 @@ impl App {
             Some((certificate, key)) => Some(Arc::new(Certificate::load(certificate, key)?)),
             None => None,
         };
-        let relay = Arc::new(Relay::new(relay_options(&config)?));
+        let relay = Arc::new(upstream::relay(&config)?);
         let program = std::env::current_exe().map_err(StartError::Program)?;
         let workers = Arc::new(Pool::new(
             worker::Options {
@@ -152,6 +154,7 @@ impl App {
             .map_err(|_| StartError::Author(config.notice.from.clone()))?;
         let key = LinkKey::new(&store.derived_key("notice links"));
         let reporter = reporter(&config, clock.zone().clone());
+        let sealer = Arc::new(sealer(&config, &store));
         let pipeline = Arc::new(Pipeline::new(Parts {
             hostname: config.hostname.clone(),
             clock: clock.clone(),
@@ -165,11 +168,13 @@ impl App {
             bell: Arc::clone(&bell),
             metrics: Arc::clone(&metrics),
             reporter: reporter.clone(),
+            sealer: Arc::clone(&sealer),
             secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
         }));
 
         let stopping = CancellationToken::new();
-        let shared = Arc::new(Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone()));
+        let shared = Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone());
+        let shared = Arc::new(submission::with_logins(shared, &relay, &config));
         let tasks = TaskTracker::new();
         let mut listening = Vec::new();
         for (socket, listener) in sockets.into_iter().zip(&config.listeners) {
@@ -187,6 +192,7 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
+            sealer,
             outbox: Outbox::new(Arc::clone(&store), reporter, patience(&config.outbox), config.upstream.connections),
             desk: Arc::clone(&desk),
             key,
@@ -198,6 +204,10 @@ impl App {
             stopping: stopping.clone(),
         });
         chores.start(&tasks, &shared);
+        {
+            let (relay, config) = (Arc::clone(&relay), config.clone());
+            tasks.spawn(async move { submission::warn_without_own_login(&relay, &config).await });
+        }
         let console = match (console_socket, &config.console) {
             (Some(socket), Some(given)) => {
                 let at = socket.local_addr().ok();
@@ -252,9 +262,19 @@ impl App {
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
             tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");
         }
-        self.relay.close();
+        self.relay.close().await;
         self.store.close().await;
     }
+}
+
+/// Stamp and signatures of mails that leave. Without a key of its own the stamp has one made of the store's.
+fn sealer(config: &Config, store: &Store) -> Sealer {
+    let stamp = config.stamp.as_ref().map(|stamp| {
+        let own = store.derived_key("stamps");
+        Stamp::new(stamp.key.as_deref().unwrap_or(&own), stamp.max_age_ms)
+    });
+    let signers = config.dkim.iter().map(|dkim| Signer::new(&dkim.domain, &dkim.selector, dkim.key.clone()));
+    Sealer::new(stamp, signers.collect())
 }
 
 /// Who writes delivery reports.
@@ -318,30 +338,5 @@ fn resolve(
         xclient: listener.xclient.clone(),
         proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
-    })
-}
-
-fn relay_options(config: &Config) -> Result<relay::Options, StartError> {
-    let upstream = &config.upstream;
-    let policy = match upstream.tls {
-        UpstreamTls::Off => Policy::Off,
-        UpstreamTls::May => Policy::May,
-        UpstreamTls::Encrypt => Policy::Encrypt,
-        UpstreamTls::Verify => Policy::Verify,
-    };
-    let credentials = match &upstream.login {
-        Some((user, file)) => {
-            let password =
-                std::fs::read_to_string(file).map_err(|cause| StartError::Password { file: file.clone(), cause })?;
-            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
-        }
-        None => None,
-    };
-    Ok(relay::Options {
-        server: upstream.server.clone(),
-        hostname: config.hostname.clone(),
-        tls: RelayTls::new(policy, upstream.implicit, &upstream.name, upstream.ca.as_deref())?,
-        credentials,
-        connections: upstream.connections,
     })
 }

@@ -1,6 +1,7 @@
 //! What `sekisho.toml` may say, key by key, with the defaults of everything that has one.
 //! It refuses unknown keys; whether the values make sense together is decided in `config::mod`.
 
+pub use super::upstream::file::{Upstream, UpstreamTls};
 use crate::limits::Limits;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -36,6 +37,34 @@ pub struct File {
     #[serde(default)]
     pub limits: Limits,
     pub time_zone: Option<Spanned<String>>,
+    #[serde(default)]
+    pub dkim: Vec<Dkim>,
+    #[serde(default)]
+    pub stamp: Stamp,
+}
+
+/// One `[[dkim]]`: a key to sign with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dkim {
+    pub domain: Spanned<String>,
+    pub selector: Spanned<String>,
+    pub key: Spanned<String>,
+}
+
+/// `[stamp]`: the mark of a checked mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stamp {
+    pub enabled: bool,
+    pub key_file: Option<Spanned<String>>,
+    pub max_age: Spanned<String>,
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Self { enabled: false, key_file: None, max_age: Spanned::new(0..0, "1h".into()) }
+    }
 }
 
 /// One `[[listener]]`.
@@ -101,42 +130,6 @@ pub enum ListenerTls {
 pub struct Tls {
     pub certificate: PathBuf,
     pub key: PathBuf,
-}
-
-/// `[upstream]`: the mail server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    pub server: Spanned<String>,
-    #[serde(default)]
-    pub tls: UpstreamTls,
-    #[serde(default)]
-    pub implicit: bool,
-    pub name: Option<String>,
-    pub ca: Option<PathBuf>,
-    pub user: Option<String>,
-    pub password_file: Option<PathBuf>,
-    #[serde(default = "connections")]
-    pub connections: usize,
-}
-
-fn connections() -> usize {
-    50
-}
-
-/// How the upstream connection speaks TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UpstreamTls {
-    /// Never.
-    Off,
-    /// When it is offered, without verification (RFC 7435).
-    #[default]
-    May,
-    /// Always, without verification.
-    Encrypt,
-    /// Always, and the certificate must be good for the name.
-    Verify,
 }
 
 /// `[notice]`.

@@ -5,6 +5,7 @@ mod earlier;
 mod effects;
 mod group;
 mod metrics;
+mod sealed;
 
 pub use metrics::Metrics;
 
@@ -22,6 +23,7 @@ use crate::relay::Relay;
 use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
+use crate::seal::Sealer;
 use crate::smtp::reply::Reply;
 use crate::store::{ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random};
 use crate::worker::{Busy, Pool};
@@ -49,6 +51,8 @@ pub struct Pipeline {
     pub metrics: Arc<Metrics>,
     /// Who writes delivery reports.
     pub reporter: Reporter,
+    /// What is put on mails that leave.
+    pub sealer: Arc<Sealer>,
     /// The key of mail keys.
     pub secret: hmac::Key,
     groups: Groups,
@@ -63,6 +67,8 @@ struct Case {
     facts: Facts,
     findings: Vec<Finding>,
     now_ms: u64,
+    /// It comes back with our own stamp.
+    stamped: bool,
     /// What further transactions have to know.
     together: MailGroup,
     /// Was another transaction of the mail taken before?
@@ -102,6 +108,7 @@ pub struct Parts {
     pub bell: Arc<Notify>,
     pub metrics: Arc<Metrics>,
     pub reporter: Reporter,
+    pub sealer: Arc<Sealer>,
     pub secret: hmac::Key,
 }
 
@@ -121,6 +128,7 @@ impl Pipeline {
             bell: parts.bell,
             metrics: parts.metrics,
             reporter: parts.reporter,
+            sealer: parts.sealer,
             secret: parts.secret,
             groups: Groups::new(parts.keep_together_ms),
         }
@@ -138,6 +146,10 @@ impl Pipeline {
         if looping {
             tracing::warn!(%id, "mail loops");
             return Reply::new(554, "5.4.6", "too many hops, this mail is looping");
+        }
+        if let Some(reply) = self.pass_on(&id, &envelope, &mail, now_ms).await {
+            self.metrics.answered(reply.code, started.elapsed());
+            return reply;
         }
         let content = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let place = self.groups.enter(&content, now_ms);
@@ -199,7 +211,10 @@ impl Pipeline {
             ..origin.row.clone()
         };
         let (further, held) = (group.is_answered(), held.map(Box::new));
-        Ok((Case { id, key, envelope, mail, facts, findings, now_ms, together, further, held }, verdict))
+        Ok((
+            Case { id, key, envelope, mail, facts, findings, now_ms, stamped: false, together, further, held },
+            verdict,
+        ))
     }
 
     /// What the sender did before the mail's first transaction: completes the facts, and gives what earlier mails add up to. Each is asked once

@@ -101,6 +101,26 @@ impl Extensions {
         }
     }
 
+    /// What two servers both can take, when a mail may go to either.
+    #[must_use]
+    pub fn shared_with(&self, other: &Self) -> Self {
+        Self {
+            pipelining: self.pipelining && other.pipelining,
+            size: match (self.size, other.size) {
+                (Some(one), Some(two)) => Some(least_size(one, two)),
+                (one, two) => one.or(two),
+            },
+            eight_bit_mime: self.eight_bit_mime && other.eight_bit_mime,
+            smtputf8: self.smtputf8 && other.smtputf8,
+            enhanced_status_codes: self.enhanced_status_codes && other.enhanced_status_codes,
+            dsn: self.dsn && other.dsn,
+            starttls: self.starttls && other.starttls,
+            chunking: self.chunking && other.chunking,
+            require_tls: self.require_tls && other.require_tls,
+            auth: self.auth.iter().filter(|name| other.auth.contains(name)).cloned().collect(),
+        }
+    }
+
     /// What can be used at this moment of a session: STARTTLS while it is possible (RFC 3207 4.2), REQUIRETLS under TLS (RFC 8689 2), and
     /// these mechanisms.
     #[must_use]

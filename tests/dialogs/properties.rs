@@ -165,6 +165,7 @@ fn relay(transaction: Transaction) -> (Vec<u8>, Vec<(Envelope, Bytes)>, Vec<Fate
         tls: Tls::Never,
         tls_active: None,
         credentials: None,
+        log_in_clear: false,
     });
     sender.start(transaction);
     let (mut wire, mut trace, mut fates) = (Vec::new(), Trace::default(), Vec::new());

@@ -1,6 +1,7 @@
 //! One mail over many transactions: in whatever order they come, over several connections, with a retry and a restart in between.
 //! It refuses to wait for real time: every step is given its moment, and a restart opens the same store anew.
 
+use crate::failover::{at, options};
 use crate::fake_upstream::{FakeUpstream, yes};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -14,7 +15,7 @@ use sekisho::mail::envelope::{Client, Envelope, MailParameters, Recipient};
 use sekisho::outbox::Reporter;
 use sekisho::pipeline::{Metrics, Parts, Pipeline};
 use sekisho::plan::Visible;
-use sekisho::relay::{self, Policy, Relay, RelayTls};
+use sekisho::relay::Relay;
 use sekisho::reload;
 use sekisho::rules::RuleSet;
 use sekisho::rules::verdict::Repair;
@@ -161,13 +162,7 @@ async fn open(dir: &tempfile::TempDir) -> Arc<Store> {
 
 /// The one place that knows what a pipeline is made of.
 fn build(store: &Arc<Store>, workers: &Arc<Pool>, rules: &Arc<ArcSwap<RuleSet>>, port: u16) -> Pipeline {
-    let relay = Relay::new(relay::Options {
-        server: format!("127.0.0.1:{port}"),
-        hostname: "guard.example.jp".to_owned(),
-        tls: RelayTls::new(Policy::Off, false, "localhost", None).unwrap(),
-        credentials: None,
-        connections: 10,
-    });
+    let relay = Relay::new(options(vec![at(port, 10)], Vec::new())).unwrap();
     Pipeline::new(Parts {
         hostname: "guard.example.jp".to_owned(),
         clock: Clock::Fixed(NOW, TimeZone::UTC),
@@ -186,6 +181,7 @@ fn build(store: &Arc<Store>, workers: &Arc<Pool>, rules: &Arc<ArcSwap<RuleSet>>,
             zone: TimeZone::UTC,
         },
         secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
+        sealer: Arc::default(),
     })
 }
 
