@@ -100,6 +100,14 @@ pub struct LocalTime {
 }
 
 impl Facts {
+    /// Adds whom the mail shows outside of its header.
+    pub fn show(&mut self, shown: Shown) {
+        let mut seen: HashSet<String> = self.visible.iter().map(|address| address.key().to_owned()).collect();
+        let new = shown.addresses().filter(|address| seen.insert(address.key().to_owned()));
+        self.visible.extend(new.cloned());
+        self.unremovable = shown.fixed;
+    }
+
     /// Did the client log in as somebody who is not the sender, by envelope or by header? A login without `@` is compared with the local
     /// part. The null reverse-path names nobody, so that only the header counts then.
     #[must_use]
@@ -112,14 +120,6 @@ impl Facts {
             own != login
         };
         self.sender.iter().chain(&self.header_from).any(differs)
-    }
-
-    /// Adds whom the mail shows outside of its header.
-    pub fn show(&mut self, shown: Shown) {
-        let mut seen: HashSet<String> = self.visible.iter().map(|address| address.key().to_owned()).collect();
-        let new = shown.addresses().filter(|address| seen.insert(address.key().to_owned()));
-        self.visible.extend(new.cloned());
-        self.unremovable = shown.fixed;
     }
 
     /// The facts of a mail whose inspection could not be finished: only the envelope is known.

@@ -1,4 +1,4 @@
-//! The guard among real peers: Postfix in front and behind, swaks, Python's smtplib and dkimpy, openssl, and servers that fail on purpose.
+//! The guard among real peers: Postfix, Exim and aiosmtpd in front and behind, swaks, Python's smtplib and dkimpy, openssl, and both sides at their worst.
 //! It refuses to reach beyond the loopback, and to look into the guard's memory: everything is seen from outside.
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,8 @@
     reason = "helpers of tests fail a test by panicking, and show logs when one fails"
 )]
 
+#[path = "peers/aiosmtpd.rs"]
+mod aiosmtpd;
 #[path = "peers/chain.rs"]
 mod chain;
 #[path = "peers/client.rs"]
@@ -16,6 +18,8 @@ mod disk;
 #[cfg(feature = "mx")]
 #[path = "peers/exchangers.rs"]
 mod exchangers;
+#[path = "peers/exim.rs"]
+mod exim;
 #[path = "peers/failover.rs"]
 mod failover;
 #[path = "peers/fake_upstream.rs"]
@@ -24,8 +28,14 @@ mod fake_upstream;
 mod faults;
 #[path = "peers/guard.rs"]
 mod guard;
+#[path = "peers/handshake.rs"]
+mod handshake;
+#[path = "peers/hostile.rs"]
+mod hostile;
 #[path = "peers/large.rs"]
 mod large;
+#[path = "peers/odd_clients.rs"]
+mod odd_clients;
 #[path = "peers/outbox.rs"]
 mod outbox;
 #[path = "peers/postfix.rs"]

@@ -36,9 +36,10 @@ impl Taken {
     fn room(&self, ip: IpAddr, all: usize, trusted: bool, limits: &Limits) -> bool {
         let share = limits.connections - limits.connections / 4;
         let own = self.clients.get(&ip).copied().unwrap_or(0);
-        match trusted {
-            true => all < limits.connections && own < share,
-            false => all < share && own < limits.connections_per_client,
+        if trusted {
+            all < limits.connections && own < share
+        } else {
+            all < share && own < limits.connections_per_client
         }
     }
 

@@ -35,7 +35,7 @@ pub fn is_calendar(text: &[u8]) -> bool {
 #[must_use]
 pub fn people(text: &[u8]) -> Vec<Address> {
     let lines = lines(text);
-    let named = lines.iter().filter_map(|line| person(line));
+    let named = lines.iter().filter_map(person);
     named.flat_map(|person| person.main.into_iter().chain(person.mentioned)).collect()
 }
 

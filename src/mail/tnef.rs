@@ -56,16 +56,10 @@ pub fn read(bytes: &[u8]) -> Tnef {
         };
         match id {
             ATT_MESSAGE_CLASS => tnef.class = Some(narrow(data)),
-            ATT_MESSAGE_PROPERTIES => {
-                if message_properties(data, &mut tnef).is_none() {
-                    tnef.unclear = true;
-                }
-            }
-            ATT_RECIPIENT_TABLE => {
-                if recipient_table(data, &mut tnef).is_none() {
-                    tnef.unclear = true;
-                    tnef.recipients.extend(recipients::runs(&narrow(data)));
-                }
+            ATT_MESSAGE_PROPERTIES if message_properties(data, &mut tnef).is_none() => tnef.unclear = true,
+            ATT_RECIPIENT_TABLE if recipient_table(data, &mut tnef).is_none() => {
+                tnef.unclear = true;
+                tnef.recipients.extend(recipients::runs(&narrow(data)));
             }
             _ => {}
         }

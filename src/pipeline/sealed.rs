@@ -49,7 +49,7 @@ impl Pipeline {
             further: false,
             held: None,
         };
-        Some(self.perform(case, Verdict::default(), Plan::Relay).await)
+        Some(Box::pin(self.perform(case, Verdict::default(), Plan::Relay)).await)
     }
 
     /// The bytes to send at once, with stamp and signatures; a mail that comes back keeps those it has.

@@ -287,7 +287,11 @@ mod tests {
         let server = |policy, name| Server {
             place: Place::Mx { domain: "example.jp".to_owned(), port: 25 },
             priority: 10,
-            tls: RelayTls { name, policy, ..RelayTls::new(Policy::Off, false, None, &Default::default()).unwrap() },
+            tls: RelayTls {
+                policy,
+                name,
+                ..RelayTls::new(Policy::Off, false, None, &super::super::TlsFiles::default()).unwrap()
+            },
             credentials: None,
         };
         let hosts = |host: &str| vec![(10, host.to_owned(), vec![SocketAddr::from(([127, 0, 0, 1], 25))])];

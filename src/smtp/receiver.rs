@@ -175,7 +175,7 @@ impl Receiver {
             match &mut self.state {
                 State::Greeting => self.greet(),
                 State::Command | State::Exchange(_) | State::Note if self.leaving => {
-                    self.close(&Reply::new(421, "4.3.2", "Service shutting down"))
+                    self.close(&Reply::new(421, "4.3.2", "Service shutting down"));
                 }
                 State::Command => {
                     if !self.read_command() {

@@ -112,13 +112,7 @@ impl Stage {
 
     async fn answer(&self, mail: &str, to: &[&str]) -> (u16, String) {
         let envelope = Envelope {
-            client: Client {
-                ip: [127, 0, 0, 1].into(),
-                helo: "pc.example.jp".to_owned(),
-                esmtp: true,
-                tls: false,
-                login: None,
-            },
+            client: Client { helo: "pc.example.jp".to_owned(), esmtp: true, ..Client::new([127, 0, 0, 1].into()) },
             sender: Some(Address::new(SENDER)),
             parameters: MailParameters::default(),
             recipients: to.iter().map(|address| Recipient::new(address)).collect(),
@@ -187,6 +181,7 @@ fn build(store: &Arc<Store>, workers: &Arc<Pool>, rules: &Arc<ArcSwap<RuleSet>>,
             zone: TimeZone::UTC,
         },
         secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
+        sealer: Arc::default(),
     })
 }
 

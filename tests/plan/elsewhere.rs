@@ -19,13 +19,7 @@ use sekisho::rules::verdict::{Decider, HoldTerms, OnExpiry, Outcome, Repair, Rew
 
 fn facts(raw: &[u8]) -> Facts {
     let envelope = Envelope {
-        client: Client {
-            ip: std::net::IpAddr::from([127, 0, 0, 1]),
-            helo: "client.test".into(),
-            esmtp: true,
-            tls: false,
-            login: None,
-        },
+        client: Client { helo: "client.test".into(), esmtp: true, ..Client::new([127, 0, 0, 1].into()) },
         sender: Some(Address::new("s@city.example.jp")),
         parameters: MailParameters::default(),
         recipients: to(&["a@x.test", "b@y.test"]),

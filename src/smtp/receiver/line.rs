@@ -84,7 +84,7 @@ impl Receiver {
             // Behind a refused DATA come commands, if the client has read the reply. If not, this is the text of its mail, in which
             // somebody else may have put what looks like commands.
             Err(_) if !waited && !line.as_deref().is_ok_and(begins_with_verb) => {
-                self.close(&Reply::new(554, "5.5.0", "Error: SMTP protocol synchronization"))
+                self.close(&Reply::new(554, "5.5.0", "Error: SMTP protocol synchronization"));
             }
             Err(reply) => {
                 self.data_refused = line.is_ok_and(|line| begins_as_data(&line));
