@@ -238,7 +238,7 @@ fn a_clients_login_is_said_as_it_came_and_the_last_reply_decides() {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!((upstream.commands[1..].join("|"), found), (said, end));
+        assert_eq!((upstream.commands[1..].join("|").as_str(), found), (said, end));
         assert_eq!(sender.welcome().map(|reply| reply.code), (end == "ready").then_some(235));
     }
 }
