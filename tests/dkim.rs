@@ -123,8 +123,8 @@ fn our_own_signatures_hold_for_other_verifiers_until_a_byte_changes() {
     let pkcs1 = pair(folder.path(), "pkcs1", &["genrsa", "-traditional"]);
     let pkcs8 = pair(folder.path(), "pkcs8", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]);
     let edwards = pair(folder.path(), "ed25519", &["genpkey", "-algorithm", "ED25519"]);
-    let programs = [Program::Outlook, Program::Gmail, Program::Thunderbird, Program::Becky, Program::Telephone];
-    for (program, (key, public)) in programs.into_iter().zip([&pkcs1, &pkcs8, &edwards, &edwards, &pkcs1]) {
+    let programs = [Program::Outlook, Program::Gmail, Program::Becky];
+    for (program, (key, public)) in programs.into_iter().zip([&pkcs1, &pkcs8, &edwards]) {
         let mail = Letter::new(
             program,
             ("広報 山内", "koho@city.example.jp"),
@@ -141,12 +141,9 @@ fn our_own_signatures_hold_for_other_verifiers_until_a_byte_changes() {
         let head = String::from_utf8_lossy(&out[..out.len() - mail.len()]).into_owned();
         assert!(head.split("\r\n").all(|line| line.len() <= 80), "{head}");
         let public = public.to_str().unwrap();
-        let verifies = |mail: &[u8]| {
-            let ours = script("verify.py", &[public], mail).0;
-            // The perl module knows RSA alone.
-            assert!(key.algorithm() != "rsa-sha256" || script("verify.pl", &[public], mail).0 == ours, "{program:?}");
-            ours
-        };
+        let verifies = |mail: &[u8]| script("verify.py", &[public], mail).0;
+        // The perl module knows RSA alone.
+        assert!(key.algorithm() != "rsa-sha256" || script("verify.pl", &[public], &out).0, "{program:?}: {head}");
         assert!(verifies(&out), "{program:?}: {head}");
         let text = String::from_utf8_lossy(&out).into_owned();
         assert!(verifies(&[b"Received: from a by b; Tue, 19 Sep 2023 16:12:00 +0900\r\n", &out[..]].concat()));

@@ -2,6 +2,7 @@
 //! It refuses to start half: a part that cannot start ends the program with its reason.
 
 mod chores;
+mod expiry;
 mod letters;
 mod submission;
 mod tls;
@@ -140,8 +141,7 @@ impl App {
             Some(at) => Some(bind(at, "status").await?),
             None => None,
         };
-        let store =
-            Arc::new(Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?);
+        let store = Arc::new(Store::open(&store_options(&config, store::Role::Server)).await?);
 
         let bell = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::new());
@@ -339,4 +339,10 @@ fn resolve(
         proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
     })
+}
+
+/// How the store of a configuration is opened.
+#[must_use]
+pub fn store_options(config: &Config, role: store::Role) -> store::Options {
+    store::Options { dir: config.state.clone(), role, key_file: config.store.key_file.clone() }
 }

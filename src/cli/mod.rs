@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //! It refuses unknown words with a usage text and exit code 2, and never prints personal values unless `--reveal` asks for them.
 
+mod certs;
 pub mod demo;
 mod held;
 mod init;
@@ -9,6 +10,7 @@ mod outbox;
 mod rules;
 mod scan;
 mod serve;
+mod store;
 
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
@@ -44,6 +46,10 @@ enum Command {
     Rules(rules::Arguments),
     /// Look at held mails and decide about them.
     Held(held::Arguments),
+    /// Check what is kept, copy it, or change its master key.
+    Store(store::Arguments),
+    /// Make certificates for trying out, and look at those in use.
+    Certs(certs::Arguments),
     /// Look at what waits for the mail server, try it now, or cancel it.
     Outbox(outbox::Arguments),
     /// Write a commented configuration and the default rules into a folder.
@@ -75,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Held(arguments) => held::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
         Command::Outbox(arguments) => outbox::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
     };

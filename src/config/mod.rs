@@ -8,6 +8,7 @@ mod key;
 mod listener;
 mod outbox;
 pub mod stamp;
+mod store;
 pub mod upstream;
 
 use crate::address::Address;
@@ -45,6 +46,7 @@ pub struct Config {
     /// Milliseconds that decided mails, and audit rows, are kept.
     pub keep_decided_ms: u64,
     pub keep_audit_ms: u64,
+    pub store: Store,
     pub log: Log,
     pub limits: Limits,
     /// IANA name of the organisation's time zone.
@@ -103,6 +105,15 @@ pub struct Console {
     /// The beginning of every link, without a final slash.
     pub url: String,
     pub tls: bool,
+}
+
+/// What is kept, and how.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The file of the master keys; `None` for the one in the state folder.
+    pub key_file: Option<PathBuf>,
+    /// Octets that must be free on the disk of the state folder before a mail is taken.
+    pub min_free: u64,
 }
 
 /// Logs.
@@ -169,6 +180,7 @@ impl Reader<'_> {
         let keep_decided_ms = self.duration(&file.retention.decided);
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
+        let store = self.store(&file.store);
         let log = self.log(&file.log);
         let dkim = self.dkim(&file.dkim);
         let stamp = self.stamp(&file.stamp);
@@ -190,6 +202,7 @@ impl Reader<'_> {
                 keep_together_ms,
                 keep_decided_ms,
                 keep_audit_ms,
+                store,
                 log,
                 limits: file.limits,
                 time_zone,

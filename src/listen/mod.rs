@@ -1,6 +1,7 @@
 //! Sockets in: accept, limits, TLS, and the loop that feeds the receiver.
 //! It refuses to know what happens to a mail; it hands it to the one function it was given.
 
+pub mod certificate;
 mod connection;
 mod place;
 pub mod proxy;
@@ -20,7 +21,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -101,6 +102,8 @@ pub struct Shared {
     pub stopping: CancellationToken,
     /// Counts running connections; waited for at the end.
     pub tasks: TaskTracker,
+    /// Is there too little room to keep a mail? Then none is taken.
+    pub full: AtomicBool,
     places: Arc<Places>,
 }
 
@@ -115,6 +118,7 @@ impl Shared {
             sessions: AtomicU64::new(0),
             stopping,
             tasks: TaskTracker::new(),
+            full: AtomicBool::new(false),
             places: Arc::default(),
         }
     }

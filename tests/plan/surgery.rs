@@ -178,7 +178,7 @@ const ODD: [&str; 66] = [
     "To: mailto:a@x.test\r\n",
     "To: <mailto:a@x.test>\r\n",
     "To: '<a@x.test>'\r\n",
-    "To: a%x.test@city.example.jp, b@x.test\r\n",
+    "To: in%here@city.example.jp, b@x.test\r\n",
     "To: a@x.test,\r\n\r\nin@city.example.jp\r\n",
     "To: ,,a@x.test,,\r\n",
     "To: a@x.test\u{7f}\r\n",

@@ -326,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_rewritten_is_said_in_both_languages() {
+        for (place, ja, en) in [
+            (Place::Winmail, "winmail.dat", "plain text format"),
+            (Place::SignedCalendar, "電子署名", "digitally signed"),
+            (Place::DamagedCalendar, "読み取れない", "cannot be read"),
+        ] {
+            let facts = Facts { unremovable: [(place, Vec::new())].into(), ..Facts::default() };
+            for (language, words) in [(Language::Ja, ja), (Language::En, en)] {
+                let said = unclear(language, &facts);
+                assert!(said.len() == 1 && said[0].contains(words), "{said:?}");
+            }
+        }
+        assert!(unclear(Language::En, &Facts::default()).is_empty());
+    }
+
+    #[test]
     fn conditions_become_sentences() {
         for (key, wanted, found, ja, en) in [
             (
