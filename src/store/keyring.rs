@@ -48,7 +48,7 @@ impl Entry {
     }
 
     fn fresh(serial: u64) -> Result<Self, StoreError> {
-        Self::new(serial, &*Zeroizing::new(random()?))
+        Self::new(serial, &Zeroizing::new(random()?))
     }
 }
 
