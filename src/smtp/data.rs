@@ -41,6 +41,8 @@ pub struct Bounds {
     pub mail: u64,
     /// Octets of its header section.
     pub header: usize,
+    /// Fields of its header section.
+    pub fields: usize,
 }
 
 /// Reads mail data: from the CRLF of DATA to the end of data (RFC 5321 4.1.1.4, 4.5.2), or chunks whose octets are counted (RFC 3030).
@@ -172,7 +174,7 @@ impl Decoder {
         if self.octets > self.bounds.mail {
             self.wrong(DataFault::TooLarge);
         }
-        if self.section.feed(text) > self.bounds.header {
+        if self.section.feed(text) > self.bounds.header || self.section.fields() > self.bounds.fields {
             self.wrong(DataFault::HeaderTooLarge);
         }
         if self.fault.is_none() {
@@ -194,7 +196,7 @@ mod tests {
 
     /// All of `octets` in pieces of `size`: the result, and what came behind the end of data.
     fn decode(octets: &[u8], size: usize, limit: u64) -> (bool, Result<Vec<u8>, DataFault>, Vec<u8>) {
-        let mut decoder = Decoder::new(Bounds { mail: limit, header: 10 }, None);
+        let mut decoder = Decoder::new(Bounds { mail: limit, header: 10, fields: 9 }, None);
         let mut rest = Vec::new();
         for piece in octets.chunks(size) {
             if decoder.ended() {
@@ -254,7 +256,7 @@ mod tests {
             (b"aaaaaaaaaaaaaaaaaaa", Err(DataFault::TooLarge)),
         ] {
             for size in 1..=octets.len().max(1) {
-                let mut decoder = Decoder::counted(Bounds { mail: 20, header: 10 });
+                let mut decoder = Decoder::counted(Bounds { mail: 20, header: 10, fields: 9 });
                 for piece in octets.chunks(size) {
                     assert_eq!(decoder.feed(piece), piece.len());
                 }
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_exceeds_the_limit_is_not_held_in_memory() {
-        let mut decoder = Decoder::new(Bounds { mail: 1000, header: 1000 }, Some(u64::MAX));
+        let mut decoder = Decoder::new(Bounds { mail: 1000, header: 1000, fields: 9 }, Some(u64::MAX));
         for _ in 0..1000 {
             decoder.feed(&[b'x'; 1000]);
         }

@@ -345,7 +345,11 @@ impl Receiver {
 
     fn bounds(&self) -> Bounds {
         let mail = self.size_limit();
-        Bounds { mail: if mail == 0 { u64::MAX } else { mail }, header: self.settings.limits.header_bytes }
+        Bounds {
+            mail: if mail == 0 { u64::MAX } else { mail },
+            header: self.settings.limits.header_bytes,
+            fields: self.settings.limits.header_fields,
+        }
     }
 
     /// Octets of the mail that is being received.

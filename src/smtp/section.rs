@@ -22,13 +22,14 @@ enum At {
 pub struct Section {
     at: At,
     octets: usize,
+    fields: usize,
 }
 
 impl Section {
     /// At the start of a mail.
     #[must_use]
     pub fn new() -> Self {
-        Self { at: At::LineStart, octets: 0 }
+        Self { at: At::LineStart, octets: 0, fields: 0 }
     }
 
     /// Takes the next octets of the mail, and gives the octets of the section so far.
@@ -44,6 +45,7 @@ impl Section {
                 At::LineStart if byte == b':' => self.at = At::Text,
                 At::LineStart if byte.is_ascii_graphic() => self.at = At::Name(1),
                 At::Name(length) if byte == b':' => {
+                    self.fields += 1;
                     self.octets += length + 1;
                     self.at = At::Value;
                 }
@@ -67,6 +69,12 @@ impl Section {
         }
         self.octets
     }
+
+    /// The fields of the section so far.
+    #[must_use]
+    pub fn fields(&self) -> usize {
+        self.fields
+    }
 }
 
 impl Default for Section {
@@ -81,22 +89,23 @@ mod tests {
 
     #[test]
     fn the_section_ends_where_a_line_is_no_field() {
-        for (text, octets) in [
-            ("", 0),
-            ("A: b\r\n", 6),
-            ("A: b\r\n c\r\n\r\nD: e\r\n", 10),
-            ("A : b\r\n\r\n", 7),
-            ("no field\r\nA: b\r\n", 0),
-            ("A: b\r\nno field\r\nC: d\r\n", 6),
-            ("\r\nA: b\r\n", 0),
-            (" A: b\r\n", 0),
-            (": b\r\n", 0),
-            ("件名: b\r\n", 0),
+        for (text, octets, fields) in [
+            ("", 0, 0),
+            ("A: b\r\n", 6, 1),
+            ("A: b\r\n c\r\n\r\nD: e\r\n", 10, 1),
+            ("A: b\r\nB: c: d\r\n", 15, 2),
+            ("A : b\r\n\r\n", 7, 1),
+            ("no field\r\nA: b\r\n", 0, 0),
+            ("A: b\r\nno field\r\nC: d\r\n", 6, 1),
+            ("\r\nA: b\r\n", 0, 0),
+            (" A: b\r\n", 0, 0),
+            (": b\r\n", 0, 0),
+            ("件名: b\r\n", 0, 0),
         ] {
             for size in 1..=text.len().max(1) {
                 let mut section = Section::new();
                 let found = text.as_bytes().chunks(size).map(|piece| section.feed(piece)).last().unwrap_or(0);
-                assert_eq!(found, octets, "{text:?} by {size}");
+                assert_eq!((found, section.fields()), (octets, fields), "{text:?} by {size}");
             }
         }
         let line = "x".repeat(10_000) + ": \r\n";

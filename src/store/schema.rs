@@ -136,7 +136,7 @@ const SEALED: &[&str] = &[
 
 /// A sender's windows are summed up for every mail: with all columns in the index the rows themselves, which lie apart, are not read.
 const COVERED: &[&str] = &[
-    "DROP INDEX history_sender",
+    "DROP INDEX IF EXISTS history_sender",
     "CREATE INDEX history_sender ON history
         (sender, class, at_ms, mail_key, persons, visible_external, external_recipients, mails)",
 ];

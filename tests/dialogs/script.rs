@@ -96,6 +96,7 @@ fn set(settings: &mut Settings, name: &str, value: &str) {
         "recipients" => settings.limits.recipients = count(),
         "command_bytes" => settings.limits.command_bytes = count(),
         "header_bytes" => settings.limits.header_bytes = count(),
+        "header_fields" => settings.limits.header_fields = count(),
         "errors" => settings.limits.errors = count(),
         "idle_commands" => settings.limits.idle_commands = count(),
         "failed_logins" => settings.limits.failed_logins = count(),

@@ -43,7 +43,7 @@ pub fn check(input: &[u8]) {
 }
 
 fn bounds(limit: u64) -> Bounds {
-    Bounds { mail: limit, header: usize::MAX }
+    Bounds { mail: limit, header: usize::MAX, fields: usize::MAX }
 }
 
 /// The same octets as chunks (RFC 3030): a dot is a dot, and only an open last line is ended.
