@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //! It refuses unknown words with a usage text and exit code 2, and never prints personal values unless `--reveal` asks for them.
 
+mod check;
 pub mod demo;
 mod held;
 mod init;
@@ -9,6 +10,7 @@ mod rules;
 mod scan;
 mod serve;
 
+use crate::worker::{Probe, Walls};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -50,6 +52,18 @@ enum Command {
     InspectWorker {
         /// Mebibytes of address space.
         mebibytes: u64,
+        /// Put up no wall.
+        #[arg(long)]
+        unconfined: bool,
+        /// Try something forbidden instead: file:PATH, create:PATH, connect:ADDRESS, program:PATH, thread, panic.
+        #[arg(long)]
+        probe: Option<Probe>,
+        /// Leave landlock out.
+        #[arg(long, requires = "probe")]
+        no_landlock: bool,
+        /// Leave seccomp out.
+        #[arg(long, requires = "probe")]
+        no_seccomp: bool,
     },
 }
 
@@ -66,7 +80,10 @@ struct ConfigArgument {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let code = match arguments.command {
-        Command::InspectWorker { mebibytes } => return crate::worker::run(mebibytes),
+        Command::InspectWorker { mebibytes, unconfined, probe, no_landlock, no_seccomp } => {
+            let walls = Walls { landlock: !unconfined && !no_landlock, seccomp: !unconfined && !no_seccomp };
+            return crate::worker::run(mebibytes, walls, probe);
+        }
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),

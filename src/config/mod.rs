@@ -4,7 +4,12 @@
 pub mod error;
 pub mod file;
 mod listener;
+mod process;
+mod rates;
 mod upstream;
+
+pub use process::Process;
+pub use rates::Rates;
 
 use crate::address::Address;
 use crate::limits::Limits;
@@ -40,6 +45,10 @@ pub struct Config {
     pub keep_decided_ms: u64,
     pub keep_audit_ms: u64,
     pub log: Log,
+    pub process: Process,
+    pub rates: Rates,
+    /// The trace field names no client.
+    pub hide_client: bool,
     pub limits: Limits,
     /// IANA name of the organisation's time zone.
     pub time_zone: String,
@@ -166,6 +175,8 @@ impl Reader<'_> {
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
         let log = self.log(&file.log);
+        let process = self.process(&file.process);
+        let rates = self.rates(&file.rates);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let workers = file.workers.count.unwrap_or(cores).clamp(1, 256);
         match upstream {
@@ -184,6 +195,9 @@ impl Reader<'_> {
                 keep_decided_ms,
                 keep_audit_ms,
                 log,
+                process,
+                rates,
+                hide_client: file.received.hide_client,
                 limits: file.limits,
                 time_zone,
             }),

@@ -1,8 +1,11 @@
 //! Sockets in: accept, limits, TLS, and the loop that feeds the receiver.
 //! It refuses to know what happens to a mail; it hands it to the one function it was given.
 
+mod beat;
 mod connection;
 pub mod tls;
+
+pub use beat::Beats;
 
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
@@ -59,6 +62,8 @@ pub struct Shared {
     pub stopping: CancellationToken,
     /// Counts running connections; waited for at the end.
     pub tasks: TaskTracker,
+    /// Signs of life of the accepting loops.
+    pub beats: Beats,
     open: AtomicUsize,
     per_client: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -72,6 +77,7 @@ impl Shared {
             offer,
             stopping,
             tasks: TaskTracker::new(),
+            beats: Beats::default(),
             open: AtomicUsize::new(0),
             per_client: Mutex::default(),
         }
@@ -121,10 +127,13 @@ impl Drop for Place {
 
 /// Accepts until told to stop. Errors of `accept` (out of file descriptors) are waited out, never fatal.
 pub async fn serve(socket: TcpListener, listener: Arc<Listener>, shared: Arc<Shared>) {
+    let beat = shared.beats.join();
     loop {
+        beat.now();
         let accepted = tokio::select! {
             () = shared.stopping.cancelled() => return,
             accepted = socket.accept() => accepted,
+            () = tokio::time::sleep(beat::EVERY) => continue,
         };
         match accepted {
             Ok((stream, peer)) => {

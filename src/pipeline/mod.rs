@@ -4,11 +4,14 @@
 mod effects;
 mod group;
 mod metrics;
+mod rates;
+mod trace;
 
 pub use metrics::Metrics;
 
 use crate::address::Address;
 use crate::clock::Clock;
+use crate::config::Rates;
 use crate::detect::Finding;
 use crate::facts::Facts;
 use crate::id::MailId;
@@ -28,6 +31,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use group::{Groups, History};
+use rates::{Excess, Gate, Turn};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -49,6 +53,11 @@ pub struct Pipeline {
     pub reporter: Reporter,
     /// The key of mail keys.
     pub secret: hmac::Key,
+    /// The trace field names no client.
+    pub hide_client: bool,
+    /// Who is told of a sender above the rate.
+    pub admins: Vec<String>,
+    gate: Gate,
     groups: Groups,
 }
 
@@ -61,6 +70,8 @@ struct Case {
     facts: Facts,
     findings: Vec<Finding>,
     now_ms: u64,
+    /// Held until the mail is answered.
+    _turn: Turn,
 }
 
 /// Why a mail cannot be judged now; the client is asked to come again.
@@ -70,6 +81,8 @@ enum NotNow {
     Busy(#[from] Busy),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Excess(#[from] Excess),
 }
 
 /// The parts a pipeline is built from.
@@ -86,6 +99,9 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub reporter: Reporter,
     pub secret: hmac::Key,
+    pub hide_client: bool,
+    pub admins: Vec<String>,
+    pub rates: Rates,
 }
 
 impl Pipeline {
@@ -105,6 +121,9 @@ impl Pipeline {
             metrics: parts.metrics,
             reporter: parts.reporter,
             secret: parts.secret,
+            hide_client: parts.hide_client,
+            admins: parts.admins,
+            gate: Gate::new(parts.rates),
             groups: Groups::default(),
         }
     }
@@ -120,7 +139,7 @@ impl Pipeline {
             tracing::warn!(%id, "mail loops");
             return Reply::new(554, "5.4.6", "too many hops, this mail is looping");
         }
-        let reply = match self.judge(id.clone(), envelope, mail, now_ms).await {
+        let reply = match self.judge(id.clone(), &envelope, mail.clone(), now_ms).await {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
                 let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
@@ -129,6 +148,7 @@ impl Pipeline {
                 drop(rules);
                 self.perform(case, verdict, plan).await
             }
+            Err(NotNow::Excess(excess)) => self.turn_away(&envelope, mail.len(), &excess, now_ms).await,
             Err(error) => {
                 tracing::error!(%id, "failed to {error}");
                 Reply::new(451, "4.3.0", "cannot judge the mail now, try again later")
@@ -139,16 +159,25 @@ impl Pipeline {
     }
 
     /// Inspects and evaluates; nothing has been done about the mail yet.
-    async fn judge(&self, id: MailId, envelope: Envelope, mail: Bytes, now_ms: u64) -> Result<(Case, Verdict), NotNow> {
+    async fn judge(
+        &self,
+        id: MailId,
+        envelope: &Envelope,
+        mail: Bytes,
+        now_ms: u64,
+    ) -> Result<(Case, Verdict), NotNow> {
         let key = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let group = self.groups.enter(&key, now_ms);
-        let recipients = group.join(&envelope);
+        let recipients = group.join(envelope);
+        let turn = self.gate.enter(&key, envelope, recipients.len() as u64);
+        // A refusal is not kept: the client comes again, and is judged anew.
+        group.admitted.get_or_try_init(|| self.gate.admit(&self.store, &turn, now_ms)).await?;
         let inspection =
-            group.inspection.get_or_try_init(|| self.workers.inspect(&envelope, &mail, Want::default())).await?;
+            group.inspection.get_or_try_init(|| self.workers.inspect(envelope, &mail, Want::default())).await?;
         let rules = self.rules.load_full();
         let history = group
             .history
-            .get_or_try_init(|| self.history(&rules, &envelope, inspection, &recipients, &key, now_ms))
+            .get_or_try_init(|| self.history(&rules, envelope, inspection, &recipients, &key, now_ms))
             .await?;
         let mut facts = group::complete(inspection, recipients, history);
         facts.time = self.clock.local(now_ms);
@@ -156,7 +185,8 @@ impl Pipeline {
         facts.client = Some(envelope.client.ip);
         let verdict = evaluate(&rules, &facts);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
-        Ok((Case { id, key, envelope, mail, facts, findings, now_ms }, verdict))
+        let envelope = envelope.clone();
+        Ok((Case { id, key, envelope, mail, facts, findings, now_ms, _turn: turn }, verdict))
     }
 
     /// What the sender's earlier mails add up to, this one included.
@@ -213,5 +243,5 @@ fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, 
             (to.map_or(ANY, Class::as_str).to_owned(), sums)
         })
         .collect();
-    HistoryRow { key: key.clone(), sender: sender.clone(), at_ms: now_ms, adds }
+    HistoryRow { key: key.clone(), sender: sender.clone(), login: None, at_ms: now_ms, adds }
 }

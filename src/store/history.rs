@@ -3,7 +3,7 @@
 
 use super::row::{Columns, int};
 use super::secret::Secret;
-use super::{MailKey, Store, StoreError};
+use super::{MailKey, SENT_BY_LOGIN, Store, StoreError};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
@@ -18,6 +18,8 @@ pub struct HistoryRow {
     /// A mail counts once, however many of its transactions come; of each number the larger one stays.
     pub key: MailKey,
     pub sender: Address,
+    /// The login it came with, which is counted under a class of its own.
+    pub login: Option<String>,
     /// Epoch milliseconds.
     pub at_ms: u64,
     /// What the mail adds, for each class of recipients that a window may ask for; [`ANY`] for windows without a class.
@@ -37,12 +39,14 @@ pub struct Sums {
 pub(super) struct Kept {
     row: HistoryRow,
     sender: String,
+    login: Option<String>,
 }
 
 impl Kept {
     pub(super) fn new(row: HistoryRow, secret: &Secret) -> Self {
         let sender = secret.hash(&row.sender);
-        Self { row, sender }
+        let login = row.login.as_deref().map(|login| secret.hash(&Address::new(login)));
+        Self { row, sender, login }
     }
 }
 
@@ -50,9 +54,8 @@ impl Kept {
 pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), StoreError> {
     let row = &kept.row;
     for (class, adds) in &row.adds {
-        if *adds == Sums::default() {
-            continue;
-        }
+        let counted = if class == SENT_BY_LOGIN { kept.login.as_deref() } else { Some(kept.sender.as_str()) };
+        let Some(sender) = counted.filter(|_| *adds != Sums::default()) else { continue };
         sqlx::query(
             "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -66,7 +69,7 @@ pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), St
         )
         .bind(row.key.0.as_str())
         .bind(class.as_str())
-        .bind(kept.sender.as_str())
+        .bind(sender)
         .bind(int(row.at_ms))
         .bind(int(adds.persons))
         .bind(int(adds.visible_external))

@@ -12,6 +12,7 @@ mod notice;
 mod open;
 mod outbox;
 mod purge;
+mod rate;
 mod row;
 mod schema;
 mod secret;
@@ -27,6 +28,7 @@ pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
+pub use rate::{SENT, SENT_BY_LOGIN, Sent};
 pub(crate) use secret::random;
 pub use transition::{Escalated, Transition};
 

@@ -20,6 +20,7 @@ async fn windows_count_a_mail_once_and_forget_what_did_not_leave() {
     let row = |number, at_ms, persons, external| HistoryRow {
         key: key(number),
         sender: Address::new("clerk@CITY.example.jp"),
+        login: None,
         at_ms,
         adds: BTreeMap::from([
             (ANY.to_owned(), Sums { persons, visible_external: 1, external_recipients: external, mails: 1 }),
