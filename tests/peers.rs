@@ -11,6 +11,8 @@
 mod chain;
 #[path = "peers/client.rs"]
 mod client;
+#[path = "peers/confined.rs"]
+mod confined;
 #[path = "peers/disk.rs"]
 mod disk;
 #[path = "peers/fake_upstream.rs"]
@@ -21,10 +23,16 @@ mod faults;
 mod guard;
 #[path = "peers/large.rs"]
 mod large;
+#[path = "peers/open_relay.rs"]
+mod open_relay;
 #[path = "peers/postfix.rs"]
 mod postfix;
+#[path = "peers/rates.rs"]
+mod rates;
 #[path = "peers/reload.rs"]
 mod reload;
+#[path = "peers/service.rs"]
+mod service;
 #[path = "peers/signed.rs"]
 mod signed;
 #[path = "peers/sink.rs"]

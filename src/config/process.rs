@@ -41,3 +41,55 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::config::file::Confine;
+    use std::path::{Path, PathBuf};
+
+    fn parse(more: &str) -> Result<Config, String> {
+        let text = format!(
+            "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:9\"\n[upstream]\nserver = \"127.0.0.1:8\"\n{more}\n"
+        );
+        Config::parse("test.toml", &text, Path::new("/etc/sekisho"))
+            .map_err(|problems| crate::config::error::render_all(&problems, false))
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_its_place() {
+        for (more, place, complaint) in [
+            ("[process]\nuser = \"root\"", "test.toml:7:8", "must not go on as root"),
+            ("[process]\nuser = \"0\"", "test.toml:7:8", "must not go on as root"),
+            ("[process]\ngroup = \"mail\"", "test.toml:7:9", "`group` alone changes nothing"),
+            ("[process]\nuser = \"a b\"", "test.toml:7:8", "no name of an account"),
+            ("[process]\nconfine = \"maybe\"", "test.toml:7:11", "unknown variant"),
+            ("[process]\nusr = \"x\"", "test.toml:7:1", "did you mean `user`?"),
+            ("[rates]\nmails_per_hour = 0", "test.toml:7:18", "nobody could send any mail"),
+            ("[rates]\nmails_per_hour = -1", "test.toml:7:18", "integer"),
+            ("[rates]\nexempt = [\"a@b.test\"]", "test.toml:7:11", "no bound to be exempt from"),
+            ("[rates]\nmails_per_hour = 9\nexempt = [\"@b.test\"]", "test.toml:8:11", "no domain, mailbox or login"),
+            ("[received]\nhide = true", "test.toml:7:1", "did you mean `hide_client`?"),
+        ] {
+            let text = parse(more).unwrap_err();
+            assert!(text.contains(place) && text.contains(complaint), "{more}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_meant_is_read() {
+        let plain = parse("").unwrap();
+        assert_eq!((plain.process.user, plain.process.confine, plain.hide_client), (None, Confine::Auto, false));
+        assert!(!plain.rates.any());
+        let full = parse(
+            "[process]\nuser = \"sekisho\"\ngroup = \"10001\"\nconfine = \"require\"\nread = [\"more\", \"/srv/keys\"]\n\
+             [rates]\nrecipients_per_hour = 300\nexempt = [\"printer-7\"]\n[received]\nhide_client = true",
+        )
+        .unwrap();
+        assert_eq!((full.process.user.as_deref(), full.process.group.as_deref()), (Some("sekisho"), Some("10001")));
+        assert_eq!(full.process.read, [PathBuf::from("/etc/sekisho/more"), PathBuf::from("/srv/keys")]);
+        assert_eq!(full.process.confine, Confine::Require);
+        assert!(full.hide_client && full.rates.any());
+        assert!(full.rates.exempts(&crate::address::Address::new("Printer-7")));
+    }
+}

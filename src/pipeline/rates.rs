@@ -239,3 +239,131 @@ impl Excess {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::mail::envelope::{Client, MailParameters};
+    use std::path::Path;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    const NOW: u64 = 1_695_108_600_000;
+
+    fn gate(rates: &str) -> Gate {
+        let text = format!(
+            "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:9\"\n[upstream]\nserver = \"127.0.0.1:8\"\n[rates]\n{rates}\n"
+        );
+        Gate::new(Config::parse("test", &text, Path::new(".")).unwrap().rates)
+    }
+
+    fn envelope(sender: Option<&str>, login: Option<&str>) -> Envelope {
+        Envelope {
+            client: Client {
+                ip: "192.0.2.1".parse().unwrap(),
+                helo: "pc.example.jp".to_owned(),
+                esmtp: true,
+                tls: true,
+                login: login.map(str::to_owned),
+            },
+            sender: sender.map(Address::new),
+            parameters: MailParameters::default(),
+            recipients: Vec::new(),
+        }
+    }
+
+    /// Hands in one mail to this many; takes it into the history when it is admitted.
+    async fn send(
+        gate: &Gate,
+        store: &Store,
+        envelope: &Envelope,
+        key: &str,
+        to: usize,
+        now_ms: u64,
+    ) -> Option<&'static str> {
+        let key = MailKey(key.to_owned());
+        let turn = gate.enter(&key, envelope, to as u64);
+        match gate.admit(store, &turn, now_ms).await {
+            Ok(()) => {}
+            Err(NotNow::Excess(excess)) => return Some(excess.what),
+            Err(error) => panic!("{error}"),
+        }
+        let recipients = (0..to).map(|number| Address::new(&format!("r{number}@out.test"))).collect();
+        let facts = Facts { recipients, login: envelope.client.login.clone(), ..Facts::default() };
+        let row = envelope.sender.clone().map(|sender| HistoryRow {
+            key: key.clone(),
+            sender,
+            login: None,
+            at_ms: now_ms,
+            adds: std::collections::BTreeMap::new(),
+        });
+        let history = gate.count(row, &facts, &key, now_ms);
+        store.record(Record { history, now_ms, ..Record::default() }).await.unwrap();
+        None
+    }
+
+    #[tokio::test]
+    async fn a_login_is_counted_under_whatever_sender_it_writes() -> Outcome {
+        let (store, gate) = (Store::memory().await?, gate("mails_per_hour = 2\nexempt = [\"scanner\"]"));
+        let by = |sender| envelope(sender, Some("taro"));
+        assert_eq!(send(&gate, &store, &by(Some("a@example.jp")), "1", 1, NOW).await, None);
+        assert_eq!(send(&gate, &store, &by(None), "2", 1, NOW).await, None);
+        assert_eq!(send(&gate, &store, &by(Some("b@example.jp")), "3", 1, NOW).await, Some("mails"));
+        assert_eq!(send(&gate, &store, &by(None), "4", 1, NOW).await, Some("mails"));
+        assert_eq!(send(&gate, &store, &envelope(Some("b@example.jp"), Some("jiro")), "5", 1, NOW).await, None);
+        for key in ["6", "7", "8"] {
+            assert_eq!(send(&gate, &store, &envelope(None, Some("scanner")), key, 1, NOW).await, None);
+        }
+        // A report of another server has neither; it cannot be a burst of one person.
+        for key in ["9", "10", "11"] {
+            assert_eq!(send(&gate, &store, &envelope(None, None), key, 1, NOW).await, None);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_hour_moves_on_and_the_mail_that_crosses_the_line_passes() -> Outcome {
+        let (store, gate) = (Store::memory().await?, gate("recipients_per_hour = 100"));
+        let envelope = envelope(Some("clerk@example.jp"), None);
+        assert_eq!(send(&gate, &store, &envelope, "1", 99, NOW).await, None);
+        assert_eq!(send(&gate, &store, &envelope, "2", 421, NOW + 1).await, None, "there was room for one");
+        assert_eq!(send(&gate, &store, &envelope, "3", 1, NOW + 2).await, Some("recipients"));
+        assert_eq!(send(&gate, &store, &envelope, "2", 421, NOW + 3).await, None, "a mail that began goes on");
+        assert_eq!(send(&gate, &store, &envelope, "3", 1, NOW + HOUR_MS).await, Some("recipients"));
+        assert_eq!(send(&gate, &store, &envelope, "3", 1, NOW + HOUR_MS + 2).await, None, "an hour later all is free");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn mails_at_the_same_time_see_each_other() -> Outcome {
+        let (store, gate) = (Store::memory().await?, gate("mails_per_hour = 2"));
+        let envelope = envelope(Some("clerk@example.jp"), None);
+        let key = |name: &str| MailKey(name.to_owned());
+        let first = gate.enter(&key("1"), &envelope, 1);
+        let again = gate.enter(&key("1"), &envelope, 1);
+        let second = gate.enter(&key("2"), &envelope, 1);
+        let third = gate.enter(&key("3"), &envelope, 1);
+        assert!(gate.admit(&store, &third, NOW).await.is_err(), "two others are on their way");
+        drop(third);
+        assert!(gate.admit(&store, &second, NOW).await.is_ok());
+        drop((first, second));
+        let fourth = gate.enter(&key("4"), &envelope, 1);
+        assert_eq!(gate.underway(&fourth.whose[0], &fourth.key), (1, 1), "one transaction of the first is left");
+        drop((again, fourth));
+        assert!(gate.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn without_a_bound_nothing_is_counted() -> Outcome {
+        let (store, gate) = (Store::memory().await?, gate(""));
+        let envelope = envelope(Some("clerk@example.jp"), Some("taro"));
+        for number in 0..9 {
+            assert_eq!(send(&gate, &store, &envelope, &number.to_string(), 421, NOW).await, None);
+        }
+        let sent = store.sent(&Address::new("clerk@example.jp"), SENT, 0, &MailKey(String::new())).await?;
+        assert_eq!(sent, crate::store::Sent::default());
+        Ok(())
+    }
+}

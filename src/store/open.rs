@@ -131,9 +131,11 @@ impl Store {
     }
 }
 
+/// What a statement needs meanwhile is kept in memory: a confined guard can write nowhere but in its own folder.
 const WRITER: &str =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000";
-const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;
+    PRAGMA temp_store = MEMORY";
+const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY";
 
 async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();

@@ -34,7 +34,7 @@ pub fn run(mebibytes: u64, walls: Walls, probe: Option<Probe>) -> ExitCode {
         return ExitCode::FAILURE;
     }
     // Opened before files are out of reach.
-    let memory = File::open("/proc/self/statm").ok();
+    let memory = Memory { account: File::open("/proc/self/statm").ok(), page_bytes: rustix::param::page_size() as u64 };
     limit(mebibytes);
     let landlock = if walls.landlock { sandbox::without_files().unwrap_or(0) } else { 0 };
     let work = move || {
@@ -86,10 +86,16 @@ fn limit(mebibytes: u64) {
     std::panic::set_hook(Box::new(|_| ()));
 }
 
+/// How a worker knows its size when files are out of reach.
+struct Memory {
+    /// The kernel's account of this process (proc(5), `statm`).
+    account: Option<File>,
+    page_bytes: u64,
+}
+
 /// A worker at work.
 struct Room {
-    /// The kernel's account of this process (proc(5), `statm`).
-    memory: Option<File>,
+    memory: Memory,
     held: Confinement,
 }
 
@@ -120,19 +126,21 @@ impl Room {
         match catch_unwind(AssertUnwindSafe(|| inspector.inspect(envelope, body, want))) {
             Ok(inspection) => Response::Inspected {
                 inspection: Box::new(inspection),
-                retire: self.resident_kibibytes().is_some_and(|size| size > RETIRE_KIBIBYTES),
+                retire: self.memory.resident_kibibytes().is_some_and(|size| size > RETIRE_KIBIBYTES),
             },
             Err(_) => Response::Failed { cause: "a reader panicked".to_owned() },
         }
     }
+}
 
+impl Memory {
     /// Resident memory: the second number of `statm`, in pages.
     fn resident_kibibytes(&self) -> Option<u64> {
         let mut text = [0; 128];
-        let length = self.memory.as_ref()?.read_at(&mut text, 0).ok()?;
+        let length = self.account.as_ref()?.read_at(&mut text, 0).ok()?;
         let text = str::from_utf8(text.get(..length)?).ok()?;
         let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-        Some(pages * (rustix::param::page_size() as u64 / 1024))
+        Some(pages * (self.page_bytes / 1024))
     }
 }
 

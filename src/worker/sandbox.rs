@@ -65,8 +65,9 @@ pub fn without_calls() -> bool {
         .all(|program| program.is_some_and(|program| seccompiler::apply_filter_all_threads(&program).is_ok()))
 }
 
-/// Calls that a library may try on its way (the C library looks into /proc when it gives memory back) and can do without.
-const DENIED: [libc::c_long; 6] = [
+/// Calls that a library may try on its way and can do without: the C library looks into /proc when it gives memory back, others count processors.
+const DENIED: [libc::c_long; 7] = [
+    libc::SYS_prctl,
     libc::SYS_openat,
     libc::SYS_readlinkat,
     libc::SYS_newfstatat,
