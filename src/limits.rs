@@ -48,6 +48,8 @@ pub struct Limits {
     pub idle_seconds: u64,
     /// `Received` fields before a mail counts as looping (RFC 5321 6.3 asks for at least 100).
     pub hops: usize,
+    /// `Received` fields of this very host before a mail counts as looping; a mail that passes it twice on purpose has one.
+    pub own_hops: usize,
 }
 
 impl Default for Limits {
@@ -73,6 +75,7 @@ impl Default for Limits {
             errors: 20,
             idle_seconds: 300,
             hops: 100,
+            own_hops: 5,
         }
     }
 }

@@ -394,7 +394,7 @@ async fn machines_learn_how_the_server_is() {
     let asked = Arc::clone(&well);
     let health =
         move || if asked.load(Ordering::SeqCst) == 1 { Vec::new() } else { vec!["store: read-only".to_owned()] };
-    let address = serve(status_router(health, || "sekisho_mails_total 3\n# EOF\n".to_owned())).await;
+    let address = serve(status_router(health, Vec::new, || "sekisho_mails_total 3\n# EOF\n".to_owned())).await;
     let get = |path: &str| exchange(address, format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
     let answer = get("/healthz").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));

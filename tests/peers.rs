@@ -25,6 +25,8 @@ mod guard;
 mod large;
 #[path = "peers/open_relay.rs"]
 mod open_relay;
+#[path = "peers/outbox.rs"]
+mod outbox;
 #[path = "peers/postfix.rs"]
 mod postfix;
 #[path = "peers/rates.rs"]
@@ -43,6 +45,8 @@ mod smtp_clients;
 mod status;
 #[path = "peers/tls.rs"]
 mod tls;
+#[path = "peers/together.rs"]
+mod together;
 #[path = "peers/uji.rs"]
 mod uji;
 #[path = "peers/web.rs"]

@@ -54,6 +54,8 @@ pub(super) struct Chores {
     pub(super) metrics: Arc<Metrics>,
     /// Why the guard is not well, as of the last look.
     pub(super) unwell: Mutex<Vec<String>>,
+    /// What an administrator should look at, as of the last look.
+    pub(super) remarks: Mutex<Vec<String>>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -68,7 +70,10 @@ impl Chores {
             }
         });
         let all = Arc::clone(self);
-        tasks.spawn(async move { all.outbox.run(|| all.clock.now_ms(), &all.relay, &all.bell, &all.stopping).await });
+        tasks.spawn(async move {
+            let clock = all.clock.clone();
+            all.outbox.run(move || clock.now_ms(), &all.relay, &all.bell, &all.stopping).await;
+        });
         let all = Arc::clone(self);
         tasks.spawn(async move {
             while all.goes_on() {
@@ -209,6 +214,14 @@ impl Chores {
             }
             Err(error) => reasons.push(format!("failed to {error}")),
         }
+        match self.store.outbox_stuck().await {
+            Ok(stuck) => {
+                self.metrics.outbox_stuck.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+                *self.remarks.lock().unwrap_or_else(PoisonError::into_inner) =
+                    stuck_remark(stuck).into_iter().collect();
+            }
+            Err(error) => reasons.push(format!("failed to {error}")),
+        }
         if !self.relay.reachable().await {
             reasons.push("the mail server behind is not reachable".to_owned());
         }
@@ -218,8 +231,18 @@ impl Chores {
         *self.unwell.lock().unwrap_or_else(PoisonError::into_inner) = reasons;
     }
 
+    /// What an administrator should look at although the guard is well.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Why the guard is not well; nothing when it is.
     pub(super) fn reasons(&self) -> Vec<String> {
         self.unwell.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn stuck_remark(stuck: u64) -> Option<String> {
+    let letters = if stuck == 1 { "1 letter is" } else { &format!("{stuck} letters are") };
+    (stuck > 0).then(|| format!("{letters} stuck in the outbox and nobody was told: see `sekisho outbox list --stuck`"))
 }

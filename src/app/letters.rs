@@ -66,6 +66,7 @@ fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> NewQueued {
         history: None,
         contacts: Vec::new(),
         notices: Vec::new(),
+        group: None,
         audit: Vec::new(),
     }
 }

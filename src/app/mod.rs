@@ -155,16 +155,13 @@ impl App {
         let author = Author::new("sekisho", config.notice.from.as_str())
             .map_err(|_| StartError::Author(config.notice.from.clone()))?;
         let key = LinkKey::new(&store.derived_key("notice links"));
-        let reporter = Reporter {
-            hostname: config.hostname.clone(),
-            from: config.notice.from.clone(),
-            zone: clock.zone().clone(),
-        };
+        let reporter = reporter(&config, clock.zone().clone());
         let pipeline = Arc::new(Pipeline::new(Parts {
             hostname: config.hostname.clone(),
             clock: clock.clone(),
             limits: config.limits.clone(),
             settle_ms: config.notice.settle_ms,
+            keep_together_ms: config.keep_together_ms,
             rules: Arc::clone(&rules),
             workers: Arc::clone(&workers),
             store: Arc::clone(&store),
@@ -198,18 +195,14 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
-            outbox: Outbox::new(
-                Arc::clone(&store),
-                reporter,
-                Patience::starting(config.retry_ms),
-                config.upstream.connections,
-            ),
+            outbox: Outbox::new(Arc::clone(&store), reporter, patience(&config.outbox), config.upstream.connections),
             desk: Arc::clone(&desk),
             key,
             author,
             bell,
             metrics: Arc::clone(&metrics),
             unwell: Mutex::default(),
+            remarks: Mutex::default(),
             stopping: stopping.clone(),
         });
         chores.start(&tasks, &shared);
@@ -241,8 +234,8 @@ impl App {
         if let Some(socket) = sockets.status {
             let socket = ready(socket)?;
             let router = {
-                let (health, numbers) = (Arc::clone(&chores), Arc::clone(&metrics));
-                console::status_router(move || health.reasons(), move || numbers.text())
+                let (health, look, numbers) = (Arc::clone(&chores), Arc::clone(&chores), Arc::clone(&metrics));
+                console::status_router(move || health.reasons(), move || look.remarks(), move || numbers.text())
             };
             tasks.spawn(tls::serve(socket, None, router, stopping.clone()));
         }
@@ -300,6 +293,19 @@ fn say_standing(standing: Standing, workers: Confinement, metrics: &Metrics) {
     }
     if !workers.whole() {
         tracing::warn!("workers are not fully confined: a mail that takes one over could reach files or the network");
+    }
+}
+
+/// Who writes delivery reports.
+pub(crate) fn reporter(config: &Config, zone: TimeZone) -> Reporter {
+    Reporter { hostname: config.hostname.clone(), from: config.notice.from.clone(), zone }
+}
+
+fn patience(given: &config::Outbox) -> Patience {
+    Patience {
+        lifetime_ms: given.lifetime_ms,
+        warn_ms: given.warn_ms,
+        ..Patience::starting(given.retry_ms, given.longest_ms)
     }
 }
 

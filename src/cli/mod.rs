@@ -6,6 +6,7 @@ pub mod demo;
 mod held;
 mod init;
 mod load;
+mod outbox;
 mod rules;
 mod scan;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Rules(rules::Arguments),
     /// Look at held mails and decide about them.
     Held(held::Arguments),
+    /// Look at what waits for the mail server, try it now, or cancel it.
+    Outbox(outbox::Arguments),
     /// Write a commented configuration and the default rules into a folder.
     Init(init::Arguments),
     /// Inspect mails from standard input (used by the guard itself).
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Held(arguments) => held::run(&arguments),
+        Command::Outbox(arguments) => outbox::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
     };
     ExitCode::from(code)

@@ -28,6 +28,8 @@ pub struct File {
     #[serde(default)]
     pub outbox: Outbox,
     #[serde(default)]
+    pub grouping: Grouping,
+    #[serde(default)]
     pub retention: Retention,
     #[serde(default)]
     pub log: Log,
@@ -160,11 +162,28 @@ pub struct Workers {
 #[serde(deny_unknown_fields, default)]
 pub struct Outbox {
     pub retry: Spanned<String>,
+    pub longest_wait: Spanned<String>,
+    pub lifetime: Spanned<String>,
+    pub warn_after: Spanned<String>,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { retry: Spanned::new(0..0, "1m".into()) }
+        let text = |text: &str| Spanned::new(0..0, text.to_owned());
+        Self { retry: text("1m"), longest_wait: text("1h"), lifetime: text("5d"), warn_after: text("4h") }
+    }
+}
+
+/// `[grouping]`: which transactions are one mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grouping {
+    pub keep: Spanned<String>,
+}
+
+impl Default for Grouping {
+    fn default() -> Self {
+        Self { keep: Spanned::new(0..0, "45m".into()) }
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod error;
 pub mod file;
 mod listener;
+mod outbox;
 mod process;
 mod rates;
 mod upstream;
@@ -39,8 +40,9 @@ pub struct Config {
     /// Where health and metrics are served.
     pub status: Option<SocketAddr>,
     pub workers: usize,
-    /// Milliseconds until the outbox tries a second time; later waits grow from it.
-    pub retry_ms: u64,
+    pub outbox: Outbox,
+    /// Milliseconds after a mail's last transaction within which a further one still belongs to it.
+    pub keep_together_ms: u64,
     /// Milliseconds that decided mails, and audit rows, are kept.
     pub keep_decided_ms: u64,
     pub keep_audit_ms: u64,
@@ -76,6 +78,19 @@ pub struct Upstream {
     /// User and the file that holds the password.
     pub login: Option<(String, PathBuf)>,
     pub connections: usize,
+}
+
+/// The patience of the outbox, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbox {
+    /// Until the second attempt; later waits grow from it.
+    pub retry_ms: u64,
+    /// Waits grow up to this one.
+    pub longest_ms: u64,
+    /// A mail that is not delivered after this time is given up.
+    pub lifetime_ms: u64,
+    /// A mail that is not delivered after this time is announced as late.
+    pub warn_ms: u64,
 }
 
 /// Notices.
@@ -167,10 +182,8 @@ impl Reader<'_> {
         let notice = self.notice(&file.notice, &hostname);
         let console = self.console(&file);
         let status = file.status.listen.as_ref().map(|listen| self.socket(listen));
-        let retry_ms = self.duration(&file.outbox.retry);
-        if milliseconds(file.outbox.retry.get_ref()) == Some(0) {
-            self.fail(file.outbox.retry.span(), "the outbox cannot try again at once", "write a time such as 1m");
-        }
+        let outbox = self.outbox(&file.outbox);
+        let keep_together_ms = self.grouping(&file.grouping, notice.settle_ms);
         let keep_decided_ms = self.duration(&file.retention.decided);
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
@@ -191,7 +204,8 @@ impl Reader<'_> {
                 console,
                 status,
                 workers,
-                retry_ms,
+                outbox,
+                keep_together_ms,
                 keep_decided_ms,
                 keep_audit_ms,
                 log,

@@ -19,13 +19,18 @@ const OVERHEAD: u64 = 4;
 /// The separator of a text that is rows throughout; `said` when its name or type says that it is.
 pub(super) fn dialect(text: &str, said: bool) -> Option<u8> {
     let cut = text.floor_char_boundary(SAMPLE);
+    // Most mails are prose without any of them.
+    let there = SEPARATORS.map(|separator| memchr(separator, &text.as_bytes()[..cut]).is_some());
+    if !there.contains(&true) {
+        return None;
+    }
     let mut lines: Vec<&str> =
         text[..cut].split(['\n', '\r']).filter(|line| !line.trim().is_empty()).take(200).collect();
     if cut < text.len() && lines.len() > 1 {
         lines.pop();
     }
     let mut best: Option<(u8, usize, usize)> = None;
-    for separator in SEPARATORS {
+    for (separator, _) in SEPARATORS.into_iter().zip(there).filter(|(_, there)| *there) {
         let counts = counts(&lines, separator);
         let Some((mode, agreeing)) = mode(&counts) else { continue };
         let total = counts.len();

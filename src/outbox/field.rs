@@ -77,16 +77,30 @@ pub(super) fn typed_address(address: &str) -> String {
     let mut text = String::from("utf-8; ");
     for char in address.chars() {
         match char {
-            '\\' | '+' | '=' => {
-                let _ = write!(text, "\\x{{{:X}}}", u32::from(char));
-            }
+            '\\' | '+' | '=' => escape(&mut text, char),
             '!'..='~' => text.push(char),
-            _ => {
-                let _ = write!(text, "\\x{{{:X}}}", u32::from(char));
-            }
+            _ => escape(&mut text, char),
         }
     }
     text
+}
+
+/// The address of an ORCPT of the type utf-8 (RFC 6533 3): its escapes stay, other characters beyond ASCII become such.
+pub(super) fn utf8_address(address: &str) -> String {
+    let mut text = String::new();
+    for char in address.chars() {
+        match char {
+            '!'..='~' => text.push(char),
+            _ => escape(&mut text, char),
+        }
+    }
+    text
+}
+
+/// `EmbeddedUnicodeChar` of RFC 6533 3.
+fn escape(text: &mut String, char: char) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "\\x{{{:X}}}", u32::from(char));
 }
 
 /// Text as encoded-words (RFC 2047).

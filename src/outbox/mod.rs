@@ -1,12 +1,16 @@
 //! Patience: retries, back-off, expiry and delivery reports (RFC 3464) for everything that could not leave at once.
-//! It refuses to forget a recipient: each one ends delivered, reported or still waiting.
+//! It refuses to forget a recipient: each one ends delivered, reported, or still in the outbox where everybody can see him.
 
 mod field;
+mod letter;
+mod original;
 mod patience;
 mod report;
 mod run;
 mod settle;
+mod words;
 
+pub use letter::cancel;
 pub use patience::Patience;
 pub use report::{Disposition, Letter, Report, Reported, Reporter, report};
 pub use run::Round;
@@ -38,22 +42,29 @@ pub trait Upstream: Send + Sync + 'static {
     }
 }
 
-/// The outbox at work.
+/// The outbox at work; its copies are the same outbox.
+#[derive(Clone)]
 pub struct Outbox {
     store: Arc<Store>,
-    reporter: Reporter,
-    patience: Patience,
+    reporter: Arc<Reporter>,
+    patience: Arc<Patience>,
     /// Deliveries at the same time.
     concurrency: usize,
     /// Results that could not be written yet; their items are not delivered again before they are.
-    unsettled: Mutex<Vec<Settlement>>,
+    unsettled: Arc<Mutex<Vec<Settlement>>>,
 }
 
 impl Outbox {
     /// An outbox over a store, with at least one delivery at a time.
     #[must_use]
     pub fn new(store: Arc<Store>, reporter: Reporter, patience: Patience, concurrency: usize) -> Self {
-        Self { store, reporter, patience, concurrency: concurrency.max(1), unsettled: Mutex::default() }
+        Self {
+            store,
+            reporter: Arc::new(reporter),
+            patience: Arc::new(patience),
+            concurrency: concurrency.max(1),
+            unsettled: Arc::default(),
+        }
     }
 }
 

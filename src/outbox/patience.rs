@@ -1,5 +1,5 @@
 //! How long to wait between attempts, and when to give up (RFC 5321 4.5.4.1).
-//! It refuses to hammer a server: waits grow up to an hour, with jitter so that a queue does not come back all at once.
+//! It refuses to hammer a server: waits grow up to the longest, with jitter so that a queue does not come back all at once.
 
 use super::OutboxError;
 use aws_lc_rs::rand;
@@ -23,17 +23,17 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self::starting(MINUTE_MS)
+        Self::starting(MINUTE_MS, HOUR_MS)
     }
 }
 
 impl Patience {
-    /// The waits grow from this first one (milliseconds) up to an hour, or stay if it is longer.
+    /// The waits grow from the first one up to the longest (milliseconds), or stay if the first is longer.
     #[must_use]
-    pub fn starting(first_ms: u64) -> Self {
-        let most = first_ms.max(HOUR_MS);
+    pub fn starting(first_ms: u64, longest_ms: u64) -> Self {
+        let most = first_ms.max(longest_ms);
         Self {
-            waits_ms: [1, 2, 5, 10, 20, 40, 60].map(|times| first_ms.saturating_mul(times).min(most)).to_vec(),
+            waits_ms: waits(first_ms, most),
             lifetime_ms: 5 * 24 * HOUR_MS,
             warn_ms: 4 * HOUR_MS,
             lease_ms: 2 * MINUTE_MS,
@@ -63,6 +63,17 @@ impl Patience {
     }
 }
 
+/// First, twice, five times … as long, then doubled again and again, up to the longest.
+fn waits(first_ms: u64, longest_ms: u64) -> Vec<u64> {
+    let mut waits: Vec<u64> = [1, 2, 5, 10, 20, 40, 60].map(|times| first_ms.saturating_mul(times)).to_vec();
+    let mut last = first_ms.saturating_mul(60);
+    while last < longest_ms && last > 0 {
+        last = last.saturating_mul(2);
+        waits.push(last);
+    }
+    waits.into_iter().map(|wait| wait.min(longest_ms)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,8 +84,16 @@ mod tests {
         let minutes: Vec<u64> = (1..=9).map(|attempt| patience.wait_ms(attempt) / MINUTE_MS).collect();
         assert_eq!(minutes, [1, 2, 5, 10, 20, 40, 60, 60, 60]);
         assert_eq!(patience.wait_ms(u32::MAX), HOUR_MS);
-        assert_eq!(Patience::starting(2_000).waits_ms, [2_000, 4_000, 10_000, 20_000, 40_000, 80_000, 120_000]);
-        assert_eq!(Patience::starting(3 * HOUR_MS).wait_ms(7), 3 * HOUR_MS);
+        assert_eq!(
+            Patience::starting(2_000, 400_000).waits_ms,
+            [2_000, 4_000, 10_000, 20_000, 40_000, 80_000, 120_000, 240_000, 400_000]
+        );
+        assert_eq!(Patience::starting(3 * HOUR_MS, HOUR_MS).wait_ms(7), 3 * HOUR_MS);
+        assert_eq!(
+            Patience::starting(MINUTE_MS, 4 * HOUR_MS).wait_ms(9),
+            4 * HOUR_MS,
+            "to the longest, not to a fixed multiple"
+        );
     }
 
     #[test]

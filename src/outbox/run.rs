@@ -1,16 +1,15 @@
 //! The outbox at work: claim what is due, deliver a few at a time, write down what came of it.
 //! It refuses to deliver again what was accepted: a result that could not be written is kept and written before anything else is claimed.
 
-use super::report::{Letter, Report, report};
+use super::letter::letter;
 use super::settle::{Sorted, deferred, sort};
 use super::{Outbox, OutboxError, Upstream};
 use crate::id::MailId;
-use crate::mail::envelope::{MailParameters, Recipient};
-use crate::plan::{self, Change, Copy};
+use crate::mail::envelope::MailParameters;
+use crate::plan;
 use crate::rules::verdict::Outcome;
 use crate::smtp::sender::Fate;
 use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store};
-use aws_lc_rs::rand;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -32,14 +31,19 @@ pub struct Round {
 /// The fates and the copy that was sent.
 type Attempt = (Vec<Fate>, Vec<Bytes>);
 
+/// The moment now, epoch milliseconds.
+type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// How often the outbox is looked at when no bell rings: other processes release held mails too.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Deliveries that go on, with the items they have leased.
+/// Deliveries that go on, with the items they have leased. Each writes down its own result as soon as it has it, so that the time in which a
+/// kill would cause a second copy does not depend on the others.
 struct Work<'a, U> {
     outbox: &'a Outbox,
     upstream: &'a Arc<U>,
-    running: JoinSet<Attempt>,
+    now: Now,
+    running: JoinSet<Result<Round, OutboxError>>,
     leased: HashMap<Id, OutboxItem>,
     /// What running deliveries read: the copies of one mail share its bytes.
     bodies: HashMap<MailId, Weak<Shared>>,
@@ -49,8 +53,8 @@ struct Work<'a, U> {
 type Shared = OnceCell<Bytes>;
 
 impl<'a, U: Upstream> Work<'a, U> {
-    fn new(outbox: &'a Outbox, upstream: &'a Arc<U>) -> Self {
-        Self { outbox, upstream, running: JoinSet::new(), leased: HashMap::new(), bodies: HashMap::new() }
+    fn new(outbox: &'a Outbox, upstream: &'a Arc<U>, now: Now) -> Self {
+        Self { outbox, upstream, now, running: JoinSet::new(), leased: HashMap::new(), bodies: HashMap::new() }
     }
 
     fn free(&self) -> usize {
@@ -58,17 +62,20 @@ impl<'a, U: Upstream> Work<'a, U> {
     }
 
     /// Starts as many deliveries of due items as there is room for; `true` when more may be due.
-    async fn claim(&mut self, now_ms: u64) -> Result<bool, OutboxError> {
+    async fn claim(&mut self) -> Result<bool, OutboxError> {
         let free = self.free();
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        let items = self.outbox.store.claim_due(now_ms, self.outbox.patience.lease_ms, limit).await?;
+        let items = self.outbox.store.claim_due((self.now)(), self.outbox.patience.lease_ms, limit).await?;
         let more = items.len() >= free;
         self.bodies.retain(|_, body| body.strong_count() > 0);
         for item in items {
-            let (store, upstream) = (Arc::clone(&self.outbox.store), Arc::clone(self.upstream));
-            let body = self.body(&item.mail);
-            let attempt = attempt(store, upstream, item.clone(), body);
-            self.leased.insert(self.running.spawn(attempt).id(), item);
+            let (outbox, upstream, now) = (self.outbox.clone(), Arc::clone(self.upstream), Arc::clone(&self.now));
+            let (kept, body) = (item.clone(), self.body(&item.mail));
+            let delivery = async move {
+                let attempt = attempt(&outbox.store, upstream.as_ref(), &item, &body).await;
+                outbox.settle(item, attempt, upstream.carries_dsn(), now()).await
+            };
+            self.leased.insert(self.running.spawn(delivery).id(), kept);
         }
         Ok(more)
     }
@@ -82,17 +89,26 @@ impl<'a, U: Upstream> Work<'a, U> {
         })
     }
 
-    /// Writes down what a delivery came to.
-    async fn settle(
+    /// What a delivery came to; one that panicked is a temporary failure of everybody.
+    async fn ended(
         &mut self,
-        joined: Result<(Id, Attempt), JoinError>,
-        now_ms: u64,
-        round: &mut Round,
-    ) -> Result<(), OutboxError> {
-        let (id, attempt) = finished(joined);
-        match self.leased.remove(&id) {
-            Some(item) => self.outbox.settle(item, attempt, self.upstream.carries_dsn(), now_ms, round).await,
-            None => Ok(()),
+        joined: Result<(Id, Result<Round, OutboxError>), JoinError>,
+    ) -> Result<Round, OutboxError> {
+        match joined {
+            Ok((id, result)) => {
+                self.leased.remove(&id);
+                result
+            }
+            Err(error) => {
+                tracing::error!(%error, "a delivery ended by itself");
+                match self.leased.remove(&error.id()) {
+                    Some(item) => {
+                        let nothing = (Vec::new(), Vec::new());
+                        self.outbox.settle(item, nothing, self.upstream.carries_dsn(), (self.now)()).await
+                    }
+                    None => Ok(Round::default()),
+                }
+            }
         }
     }
 
@@ -111,12 +127,13 @@ impl Outbox {
     /// A slow delivery holds up no other, as long as fewer than the concurrency are slow.
     pub async fn run<U: Upstream>(
         &self,
-        now_ms: impl Fn() -> u64 + Send + Sync,
+        now_ms: impl Fn() -> u64 + Send + Sync + 'static,
         upstream: &Arc<U>,
         bell: &Notify,
         stopping: &CancellationToken,
     ) {
-        let mut work = Work::new(self, upstream);
+        let now: Now = Arc::new(now_ms);
+        let mut work = Work::new(self, upstream, Arc::clone(&now));
         let mut extend = self.leasing();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,7 +142,7 @@ impl Outbox {
             let open = !stopping.is_cancelled();
             if open && due && work.free() > 0 {
                 due = match self.write_unsettled().await {
-                    Ok(()) => work.claim(now_ms()).await,
+                    Ok(()) => work.claim().await,
                     Err(error) => Err(error),
                 }
                 .unwrap_or_else(|error| {
@@ -141,11 +158,11 @@ impl Outbox {
             }
             tokio::select! {
                 Some(joined) = work.running.join_next_with_id() => {
-                    if let Err(error) = work.settle(joined, now_ms(), &mut Round::default()).await {
+                    if let Err(error) = work.ended(joined).await {
                         tracing::error!("failed to {error}");
                     }
                 }
-                _ = extend.tick() => work.extend(now_ms()).await,
+                _ = extend.tick() => work.extend(now()).await,
                 () = bell.notified(), if open => due = true,
                 _ = look.tick(), if open => due = true,
                 () = stopping.cancelled(), if open => {}
@@ -162,12 +179,12 @@ impl Outbox {
         let started = Instant::now();
         let mut extend = self.leasing();
         let mut round = Round::default();
-        let mut work = Work::new(self, upstream);
+        let mut work = Work::new(self, upstream, Arc::new(move || now_ms));
         let mut more = true;
         let mut failure = None;
         loop {
             if more && work.free() > 0 {
-                more = work.claim(now_ms).await.unwrap_or_else(|error| {
+                more = work.claim().await.unwrap_or_else(|error| {
                     failure = Some(error);
                     false
                 });
@@ -177,9 +194,12 @@ impl Outbox {
             }
             tokio::select! {
                 Some(joined) = work.running.join_next_with_id() => {
-                    if let Err(error) = work.settle(joined, now_ms, &mut round).await {
-                        more = false;
-                        failure = Some(error);
+                    match work.ended(joined).await {
+                        Ok(one) => round.add(one),
+                        Err(error) => {
+                            more = false;
+                            failure = Some(error);
+                        }
                     }
                 }
                 _ = extend.tick() => {
@@ -198,20 +218,25 @@ impl Outbox {
         extend
     }
 
+    /// Writes down what an attempt came to.
     async fn settle(
         &self,
         item: OutboxItem,
         attempt: Attempt,
         carries_dsn: bool,
         now_ms: u64,
-        round: &mut Round,
-    ) -> Result<(), OutboxError> {
+    ) -> Result<Round, OutboxError> {
         let (fates, mail) = attempt;
         let sorted = sort(&item, fates, &self.patience, carries_dsn, now_ms);
-        round.items += 1;
-        round.accepted += sorted.accepted;
-        round.failed += sorted.failed;
-        round.deferred += sorted.open.len() as u64;
+        let round =
+            Round { items: 1, accepted: sorted.accepted, deferred: sorted.open.len() as u64, failed: sorted.failed };
+        if !sorted.stuck.is_empty() {
+            tracing::error!(
+                mail = %item.mail,
+                recipients = sorted.stuck.len(),
+                "a letter without a sender to tell cannot be delivered; it is kept, see `sekisho outbox list --stuck`"
+            );
+        }
         let report = self.report(&item, &sorted, &mail, now_ms)?;
         let audit = audit(&item, &sorted, report.is_some(), now_ms);
         let settlement = Settlement {
@@ -219,11 +244,14 @@ impl Outbox {
             item,
             open: sorted.open,
             warned: sorted.warned,
+            said: sorted.said,
+            stuck: sorted.stuck,
             reports: report.into_iter().collect(),
             audit,
             now_ms,
         };
-        self.write(settlement).await
+        self.write(settlement).await?;
+        Ok(round)
     }
 
     /// Writes a result; one that cannot be written is kept for the next round.
@@ -262,43 +290,28 @@ impl Outbox {
         mail: &[Bytes],
         now_ms: u64,
     ) -> Result<Option<NewQueued>, OutboxError> {
-        let mut random = [0; 10];
-        rand::fill(&mut random).map_err(|_| OutboxError::Random)?;
-        let id = MailId::new(now_ms, random);
-        let about = Report {
-            id: &id,
-            sender: item.sender.as_ref(),
-            parameters: &item.parameters,
-            mail,
-            recipients: &sorted.reported,
-            arrived_ms: item.created_ms,
-            now_ms,
-        };
-        let letter = report(&self.reporter, &about);
-        Ok(letter.map(|letter| queued(id, letter, now_ms)))
+        letter(&self.reporter, item, &sorted.reported, mail, now_ms)
     }
 }
 
-/// A report as an outbox entry of its own; without a sender, so that its own failure is never reported.
-fn queued(id: MailId, letter: Letter, now_ms: u64) -> NewQueued {
-    let recipient = Recipient { address: letter.to, notify: None, orcpt: None };
-    NewQueued {
-        audit: vec![NewAudit::new(now_ms, Some(id.clone()), Event::Queued, Outcome::Pass).count("reports", 1)],
-        id,
-        body: letter.bytes,
-        copies: vec![Copy { recipients: vec![recipient], change: Change::default() }],
-        sender: None,
-        parameters: letter.parameters,
-        now_ms,
-        not_before_ms: now_ms,
-        history: None,
-        contacts: Vec::new(),
-        notices: Vec::new(),
+impl Round {
+    fn add(&mut self, other: Self) {
+        self.items += other.items;
+        self.accepted += other.accepted;
+        self.deferred += other.deferred;
+        self.failed += other.failed;
     }
 }
 
 fn audit(item: &OutboxItem, sorted: &Sorted, reported: bool, now_ms: u64) -> Vec<NewAudit> {
-    [(Event::Delivered, sorted.accepted), (Event::Failed, sorted.failed), (Event::Delayed, sorted.delayed)]
+    let stuck = sorted.stuck.len() as u64;
+    let counts = [
+        (Event::Delivered, sorted.accepted),
+        (Event::Failed, sorted.failed - stuck),
+        (Event::Stuck, stuck),
+        (Event::Delayed, sorted.delayed),
+    ];
+    counts
         .into_iter()
         .filter(|(_, recipients)| *recipients > 0)
         .map(|(event, recipients)| {
@@ -311,7 +324,7 @@ fn audit(item: &OutboxItem, sorted: &Sorted, reported: bool, now_ms: u64) -> Vec
 }
 
 /// One attempt: a body that cannot be read defers everybody, and is told when the mail's time is over.
-async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxItem, body: Arc<Shared>) -> Attempt {
+async fn attempt<U: Upstream>(store: &Store, upstream: &U, item: &OutboxItem, body: &Shared) -> Attempt {
     let read = body
         .get_or_try_init(|| async {
             match store.body(&item.mail).await {
@@ -325,7 +338,7 @@ async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxI
         Ok(body) => {
             let data = plan::render(body, &item.change);
             let size = data.iter().map(|piece| piece.len() as u64).sum();
-            let parameters = MailParameters { size: Some(size), ..item.parameters };
+            let parameters = MailParameters { size: Some(size), ..item.parameters.clone() };
             let fates = upstream.deliver(item.sender.as_ref(), &parameters, &item.recipients, data.clone()).await;
             (fates, data)
         }
@@ -334,12 +347,4 @@ async fn attempt<U: Upstream>(store: Arc<Store>, upstream: Arc<U>, item: OutboxI
             (item.recipients.iter().map(|_| deferred("4.3.0 the kept mail cannot be read")).collect(), Vec::new())
         }
     }
-}
-
-/// A delivery that panicked is a temporary failure of everybody.
-fn finished(joined: Result<(Id, Attempt), JoinError>) -> (Id, Attempt) {
-    joined.unwrap_or_else(|error| {
-        tracing::error!(%error, "a delivery ended by itself");
-        (error.id(), (Vec::new(), Vec::new()))
-    })
 }

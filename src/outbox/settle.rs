@@ -1,12 +1,12 @@
 //! From the fates of one attempt to what is written down: who is open still, who is reported, when the next attempt is. Pure.
-//! It refuses to lose a recipient between the two: each one is accepted, reported or open.
+//! It refuses to lose a recipient between the two: each one is accepted, reported, open, or stuck and shown.
 
 use super::patience::Patience;
-use super::report::{Disposition, Reported};
+use super::report::{Disposition, Reported, said};
 use crate::mail::envelope::Recipient;
 use crate::smtp::reply::Reply;
 use crate::smtp::sender::Fate;
-use crate::store::OutboxItem;
+use crate::store::{OutboxItem, Said};
 
 /// What an attempt came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(super) struct Sorted {
     pub open: Vec<Recipient>,
     /// To be reported, whatever their NOTIFY says; the report leaves out those who do not want it.
     pub reported: Vec<Reported>,
+    /// Failed for good, and there is no sender to tell: kept.
+    pub stuck: Vec<Recipient>,
+    /// What the next server said about those open and those stuck.
+    pub said: Vec<Said>,
     /// Has the sender been told of the delay, now or before?
     pub warned: bool,
     pub accepted: u64,
@@ -35,31 +39,42 @@ pub(super) fn sort(item: &OutboxItem, fates: Vec<Fate>, patience: &Patience, car
     let mut sorted = Sorted { warned: item.warned, ..Sorted::default() };
     let missing = std::iter::repeat_with(|| deferred("4.4.2 no answer for this recipient"));
     for (recipient, fate) in item.recipients.iter().zip(fates.into_iter().chain(missing)) {
-        let mut tell = |disposition| sorted.reported.push(Reported { recipient: recipient.clone(), disposition });
-        match fate {
+        if let Fate::Deferred(reply) | Fate::Refused(reply) = &fate {
+            let address = recipient.address.clone();
+            sorted.said.push(Said { address, at_ms: now_ms, reply: said(reply) });
+        }
+        let failed = match fate {
             Fate::Accepted(reply) => {
                 sorted.accepted += 1;
                 if !carries_dsn {
-                    tell(Disposition::Relayed(reply));
+                    sorted.tell(recipient, Disposition::Relayed(reply));
                 }
+                continue;
             }
-            Fate::Refused(reply) => {
-                sorted.failed += 1;
-                tell(Disposition::Failed(reply));
-            }
-            Fate::Deferred(reply) if now_ms >= end_ms => {
-                sorted.failed += 1;
-                tell(Disposition::Expired(reply));
-            }
-            Fate::Deferred(reply) => {
+            Fate::Deferred(reply) if now_ms < end_ms => {
                 sorted.open.push(recipient.clone());
                 if warn {
                     sorted.delayed += 1;
                     sorted.warned = true;
-                    tell(Disposition::Delayed { reply, until_ms: end_ms });
+                    sorted.tell(recipient, Disposition::Delayed { reply, until_ms: end_ms });
                 }
+                continue;
             }
+            Fate::Refused(reply) => Disposition::Failed(reply),
+            Fate::Deferred(reply) => Disposition::Expired(reply),
+        };
+        sorted.failed += 1;
+        if item.sender.is_some() {
+            sorted.tell(recipient, failed);
+        } else {
+            sorted.stuck.push(recipient.clone());
         }
     }
     sorted
+}
+
+impl Sorted {
+    fn tell(&mut self, recipient: &Recipient, disposition: Disposition) {
+        self.reported.push(Reported { recipient: recipient.clone(), disposition });
+    }
 }

@@ -23,6 +23,17 @@ impl Pipeline {
     /// Performs the plan and gives the reply.
     pub(super) async fn perform(&self, case: Case, verdict: Verdict, plan: Plan) -> Reply {
         self.metrics.judged(verdict.outcome);
+        if let Some(decided) = case.decided().cloned() {
+            match plan {
+                Plan::Refuse(text) => return self.refuse(case, verdict, &text).await,
+                Plan::Discard => return self.discard(case, verdict).await,
+                Plan::Hold { held, now, .. } => return self.follow(case, verdict, &decided, held, now).await,
+                Plan::Relay | Plan::Queue(_) => {
+                    let all = case.envelope.recipients.clone();
+                    return self.follow(case, verdict, &decided, all, Vec::new()).await;
+                }
+            }
+        }
         match plan {
             Plan::Relay => self.relay_now(case, verdict).await,
             Plan::Queue(copies) => self.queue(case, verdict, copies).await,
@@ -60,7 +71,8 @@ impl Pipeline {
                     history: self.history_of(&case),
                     contacts: self.contacts_of(&case),
                     now_ms: case.now_ms,
-                    notices: Self::notice(&case, &verdict, NoticeKind::Sent),
+                    notices: self.notice(&case, &verdict, NoticeKind::Sent),
+                    group: Some(case.together.clone()),
                 })
                 .await
         } else {
@@ -83,7 +95,6 @@ impl Pipeline {
 
     /// No recipient was accepted: the client hears what the upstream said, and keeps the mail or reports it itself.
     async fn nobody_took_it(&self, case: &Case, verdict: &Verdict, fates: &[Fate]) -> Reply {
-        self.groups.forget(&case.key);
         let deferred = fates.iter().find_map(|fate| match fate {
             Fate::Deferred(reply) => Some(reply.clone()),
             _ => None,
@@ -94,9 +105,10 @@ impl Pipeline {
         });
         let event = if deferred.is_some() { Event::Deferred } else { Event::Refused };
         let audit = self.audit(case, verdict, event);
-        if let Err(error) =
-            self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
-        {
+        // The client will come again with this transaction: the mail's others, which were taken, are not forgotten before.
+        let group = case.further.then(|| case.together.clone());
+        let record = Record { audit: vec![audit], now_ms: case.now_ms, group, ..Record::default() };
+        if let Err(error) = self.store.record(record).await {
             tracing::error!(id = %case.id, "failed to {error}");
         }
         // A temporary failure among them wins: the client tries all again, and the refused ones are refused again.
@@ -137,7 +149,7 @@ impl Pipeline {
         let letter = self.report(case, &mail, &refused);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
-        let notices = Self::notice(case, verdict, NoticeKind::Sent);
+        let notices = self.notice(case, verdict, NoticeKind::Sent);
         let rest = NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) };
         self.store.queue_all(letter.into_iter().chain([rest]).collect()).await?;
         self.bell.notify_one();
@@ -169,6 +181,7 @@ impl Pipeline {
             history: None,
             contacts: Vec::new(),
             notices: Vec::new(),
+            group: None,
             audit: Vec::new(),
         })
     }
@@ -178,7 +191,7 @@ impl Pipeline {
         let audit = self.audit(&case, &verdict, Event::Queued).count("copies", copies.len() as u64);
         let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
         let new = NewQueued {
-            notices: Self::notice(&case, &verdict, NoticeKind::Sent),
+            notices: self.notice(&case, &verdict, NoticeKind::Sent),
             ..self.queued(&case, body, copies, audit)
         };
         match self.store.queue(new).await {
@@ -220,6 +233,7 @@ impl Pipeline {
             expires_ms,
             settle_ms: self.settle_ms,
             history: self.history_of(&case),
+            group: Some(case.together.clone()),
             audit: vec![self.audit(&case, &verdict, Event::Held)],
         };
         match self.store.hold(new).await {
@@ -236,9 +250,10 @@ impl Pipeline {
         }
     }
 
-    /// A late transaction of a mail that was decided already: recipients who are new to it get what the others got, and those who need not
-    /// wait get their copies. A client that repeats a transaction since it heard no answer may so cause a second copy of these; leaving
-    /// them out could lose the first.
+    /// A late transaction of a mail that was decided already follows the decision: recipients who are new to a released mail get what the others
+    /// got; of one that was given back or taken back nothing leaves, and its sender, who was told so of the whole mail, is not told again.
+    /// Those who need not wait get their copies. A client that repeats a transaction since it heard no answer may so cause a second copy of
+    /// these; leaving them out could lose the first.
     async fn follow(
         &self,
         case: Case,
@@ -247,28 +262,25 @@ impl Pipeline {
         held: Vec<Recipient>,
         now: Vec<Copy>,
     ) -> Reply {
-        let new: Vec<Recipient> = held
-            .into_iter()
-            .filter(|recipient| !decided.recipients.iter().any(|known| known.address == recipient.address))
-            .collect();
+        let known = |recipient: &Recipient| decided.recipients.iter().any(|known| known.address == recipient.address);
+        let new: Vec<Recipient> = held.into_iter().filter(|recipient| !known(recipient)).collect();
+        let leaves = decided.state.leaves();
+        let mut audit = self.audit(&case, &verdict, Event::Followed).count("recipients", new.len() as u64);
+        audit.mail = Some(decided.id.clone());
         let repair = decided.decision.as_ref().and_then(|decision| decision.repair);
-        let audit = self.audit(&case, &verdict, Event::Followed).count("recipients", new.len() as u64);
         let mut copies = match repair {
-            Some(repair) if decided.state.leaves() && !new.is_empty() => {
+            Some(repair) if leaves => {
                 let rules = self.rules.load_full();
-                plan::copies(
-                    repair,
-                    &new,
-                    &case.facts.visible,
-                    &|address| rules.is_internal(address),
-                    &decided.verdict.tags,
-                )
+                // Those whom the rules add have their copy.
+                let terms = Verdict { copy_to: Vec::new(), ..decided.verdict.clone() };
+                plan::released(&terms, repair, &new, &case.facts.visible, &|address| rules.is_internal(address))
             }
             _ => Vec::new(),
         };
         copies.extend(now);
         let saved = if copies.is_empty() {
-            self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, ..Record::default() }).await
+            let group = Some(case.together.clone());
+            self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, group, ..Record::default() }).await
         } else {
             let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
             self.store.queue(self.queued(&case, body, copies, audit)).await
@@ -276,7 +288,12 @@ impl Pipeline {
         match saved {
             Ok(()) => {
                 self.bell.notify_one();
-                Reply::new(250, "2.0.0", &format!("Ok: follows the decision about {}", decided.id))
+                let text = if leaves {
+                    format!("Ok: follows the decision about {}, which was released", decided.id)
+                } else {
+                    format!("Ok: not delivered, as {} was {}", decided.id, decided.state.as_str())
+                };
+                Reply::new(250, "2.0.0", &text)
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
@@ -291,7 +308,8 @@ impl Pipeline {
         let record = Record {
             audit: vec![audit],
             now_ms: case.now_ms,
-            notices: Self::notice(&case, &verdict, NoticeKind::Refused),
+            notices: self.notice(&case, &verdict, NoticeKind::Refused),
+            group: Some(case.together.clone()),
             ..Record::default()
         };
         if let Err(error) = self.store.record(record).await {
@@ -304,10 +322,11 @@ impl Pipeline {
 
     /// Accepts, does not deliver, tells the sender.
     async fn discard(&self, case: Case, verdict: Verdict) -> Reply {
-        let notices = Self::notice(&case, &verdict, NoticeKind::Blocked);
+        let notices = self.notice(&case, &verdict, NoticeKind::Blocked);
         let audit = self.audit(&case, &verdict, Event::Discarded);
-        match self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, notices, ..Record::default() }).await
-        {
+        let group = Some(case.together.clone());
+        let record = Record { audit: vec![audit], now_ms: case.now_ms, notices, group, ..Record::default() };
+        match self.store.record(record).await {
             Ok(()) => {
                 self.bell.notify_one();
                 Reply::new(250, "2.0.0", &format!("Ok: not delivered, the sender is told ({})", case.id))
@@ -331,6 +350,7 @@ impl Pipeline {
             history: self.history_of(case),
             contacts: self.contacts_of(case).map(|(_, contacts)| contacts).unwrap_or_default(),
             notices: Vec::new(),
+            group: Some(case.together.clone()),
             audit: vec![audit],
         }
     }
@@ -357,7 +377,8 @@ impl Pipeline {
 
     fn history_of(&self, case: &Case) -> Option<HistoryRow> {
         let sender = case.envelope.sender.as_ref();
-        let row = sender.map(|sender| history_row(&self.rules.load(), &case.facts, &case.key, sender, case.now_ms));
+        let first_ms = case.together.first_ms;
+        let row = sender.map(|sender| history_row(&self.rules.load(), &case.facts, &case.key, sender, first_ms));
         self.gate.count(row, &case.facts, &case.key, case.now_ms)
     }
 
@@ -370,8 +391,9 @@ impl Pipeline {
         })
     }
 
-    /// A notice about a mail that is not held, when the verdict names anybody to tell, or the sender must be told.
-    fn notice(case: &Case, verdict: &Verdict, kind: NoticeKind) -> Vec<NewNotice> {
+    /// A notice about a mail that is not held, when the verdict names anybody to tell, or the sender must be told: one, however many
+    /// transactions bring the mail, so it waits for the late ones.
+    fn notice(&self, case: &Case, verdict: &Verdict, kind: NoticeKind) -> Vec<NewNotice> {
         if verdict.notify.is_empty() && kind != NoticeKind::Blocked {
             return Vec::new();
         }
@@ -382,7 +404,8 @@ impl Pipeline {
             verdict: verdict.clone(),
             created_ms: case.now_ms,
         };
-        vec![NewNotice::about(&case.id, kind, about, case.now_ms)]
+        let due_ms = case.together.first_ms.saturating_add(self.settle_ms).max(case.now_ms);
+        vec![NewNotice::about(&case.together.mail, kind, about, due_ms)]
     }
 
     /// The trace field of this hop in front of the mail.

@@ -2,20 +2,21 @@
 //! It refuses to inspect a mail twice or to let two of its transactions see different history.
 
 use crate::address::Address;
-use crate::facts::Facts;
+use crate::id::MailId;
 use crate::inspect::Inspection;
 use crate::mail::envelope::Envelope;
-use crate::store::MailKey;
+use crate::mail::header::Header;
+use crate::rules::verdict::{Outcome, Verdict};
+use crate::store::{MailGroup, MailKey, Store, StoreError};
 use aws_lc_rs::hmac;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// How long after its last transaction a mail's shared part is kept: longer than any sane relay takes to send the rest.
-const KEEP_MS: u64 = 10 * 60 * 1000;
-/// Mails kept at most; beyond that the oldest go first.
-const KEEP: usize = 10_000;
+/// Mails remembered here at most; of those beyond it the store still knows what matters, and they are inspected again.
+const MOST: usize = 10_000;
 
 /// What all transactions of one mail share.
 #[derive(Debug, Default)]
@@ -24,67 +25,167 @@ pub(super) struct Group {
     pub(super) admitted: OnceCell<()>,
     /// The one inspection.
     pub(super) inspection: OnceCell<Inspection>,
-    /// Windows and first contact, asked once.
-    pub(super) history: OnceCell<History>,
+    /// Windows and first contact; each is asked once.
+    pub(super) history: tokio::sync::Mutex<History>,
+    origin: OnceCell<Origin>,
     recipients: Mutex<Vec<Address>>,
+    strictest: Mutex<Option<Verdict>>,
+    /// Transactions that came so far, and those not answered yet.
+    came: AtomicUsize,
+    open: AtomicUsize,
+    /// Was one of them taken, or refused by a rule?
+    answered: AtomicBool,
 }
 
-/// Facts that depend on what the sender did before.
+/// Where a mail began: here, or before a restart.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) row: MailGroup,
+    /// Did earlier transactions come before this process knew the mail?
+    pub(super) continued: bool,
+}
+
+/// Facts that depend on what the sender did before the mail's first transaction.
 #[derive(Debug, Default)]
 pub(super) struct History {
+    /// What earlier mails add up to, without this one.
     pub(super) windows: BTreeMap<String, u64>,
     pub(super) first_contact: Vec<Address>,
+    /// Recipients whose first contact was asked for.
+    pub(super) asked: HashSet<String>,
 }
 
 impl Group {
     /// Adds a transaction's recipients, and gives all that are known.
     pub(super) fn join(&self, envelope: &Envelope) -> Vec<Address> {
         let mut known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_empty() {
-            *known = distinct(envelope.recipients.iter().map(|recipient| recipient.address.clone()));
-        } else {
-            known.extend(envelope.recipients.iter().map(|recipient| recipient.address.clone()));
-            *known = distinct(std::mem::take(&mut *known).into_iter());
-        }
+        let came = envelope.recipients.iter().map(|recipient| recipient.address.clone());
+        let mut seen = HashSet::new();
+        let all = std::mem::take(&mut *known).into_iter().chain(came);
+        *known = all.filter(|address| seen.insert(address.key().to_owned())).collect();
         known.clone()
     }
-}
 
-fn distinct(addresses: impl Iterator<Item = Address>) -> Vec<Address> {
-    let mut seen = std::collections::HashSet::new();
-    addresses.filter(|address| seen.insert(address.key().to_owned())).collect()
+    /// Where the mail began: with the transaction that comes now under this id, unless the store knows earlier ones that are not too old.
+    pub(super) async fn origin(
+        &self,
+        store: &Store,
+        content: &MailKey,
+        id: &MailId,
+        now_ms: u64,
+        keep_ms: u64,
+    ) -> Result<&Origin, StoreError> {
+        self.origin
+            .get_or_try_init(|| async {
+                let known = store.mail_group(content).await?;
+                let known = known.filter(|row| row.last_ms.saturating_add(keep_ms) > now_ms);
+                Ok(if let Some(row) = known {
+                    self.answered.store(true, Ordering::SeqCst);
+                    Origin { row, continued: true }
+                } else {
+                    let row = MailGroup {
+                        content: content.clone(),
+                        mail: id.clone(),
+                        first_ms: now_ms,
+                        last_ms: now_ms,
+                        windows: BTreeMap::new(),
+                        verdict: None,
+                    };
+                    Origin { row, continued: false }
+                })
+            })
+            .await
+    }
+
+    /// Did another transaction of the mail come before or beside this one?
+    pub(super) fn has_others(&self, origin: &Origin) -> bool {
+        origin.continued || self.came.load(Ordering::SeqCst) > 1
+    }
+
+    /// Was a transaction of the mail taken, or refused by a rule?
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// One mail, one decision: the strictest verdict of its transactions counts from then on.
+    pub(super) fn strictest(&self, verdict: Verdict, earlier: impl IntoIterator<Item = Verdict>) -> Verdict {
+        let mut known = self.strictest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut strictest = verdict;
+        for earlier in earlier.into_iter().chain(known.take()) {
+            if earlier.outcome > strictest.outcome {
+                strictest = earlier;
+            }
+        }
+        *known = Some(strictest.clone()).filter(|verdict| verdict.outcome > Outcome::Pass);
+        strictest
+    }
 }
 
 /// The mails whose transactions may still be coming in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Groups {
+    /// Milliseconds after its last transaction within which a further one belongs to a mail.
+    keep_ms: u64,
     mails: Mutex<HashMap<MailKey, (u64, Arc<Group>)>>,
 }
 
+/// A transaction's place in its mail, for as long as it is being answered.
+pub(super) struct Place<'a> {
+    groups: &'a Groups,
+    content: MailKey,
+    pub(super) group: Arc<Group>,
+}
+
+impl Place<'_> {
+    /// The transaction was taken or refused by a rule: further ones have to agree with it.
+    pub(super) fn answered(&self) {
+        self.group.answered.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut mails = self.groups.mails.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.group.open.fetch_sub(1, Ordering::SeqCst);
+        let current = mails.get(&self.content).is_some_and(|(_, group)| Arc::ptr_eq(group, &self.group));
+        if open == 1 && current && !self.group.is_answered() {
+            // Nothing of it was taken: when the client comes again, it is looked at anew.
+            mails.remove(&self.content);
+        }
+    }
+}
+
 impl Groups {
-    /// The shared part of this mail.
-    pub(super) fn enter(&self, key: &MailKey, now_ms: u64) -> Arc<Group> {
+    pub(super) fn new(keep_ms: u64) -> Self {
+        Self { keep_ms, mails: Mutex::default() }
+    }
+
+    pub(super) fn keep_ms(&self) -> u64 {
+        self.keep_ms
+    }
+
+    /// A transaction enters its mail.
+    pub(super) fn enter(&self, content: &MailKey, now_ms: u64) -> Place<'_> {
         let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
-        if mails.len() >= KEEP {
-            mails.retain(|_, (touched, _)| touched.saturating_add(KEEP_MS) > now_ms);
-            if mails.len() >= KEEP {
+        if mails.len() >= MOST {
+            let open = |group: &Group| group.open.load(Ordering::SeqCst) > 0;
+            mails.retain(|_, (touched, group)| open(group) || touched.saturating_add(self.keep_ms) > now_ms);
+            if mails.len() >= MOST {
                 let mut ages: Vec<u64> = mails.values().map(|(touched, _)| *touched).collect();
                 ages.sort_unstable();
                 let median = ages.get(ages.len() / 2).copied().unwrap_or(now_ms);
-                mails.retain(|_, (touched, _)| *touched > median);
+                mails.retain(|_, (touched, group)| open(group) || *touched > median);
             }
         }
-        let entry = mails.entry(key.clone()).or_default();
-        if entry.0 != 0 && entry.0.saturating_add(KEEP_MS) <= now_ms {
-            entry.1 = Arc::default();
+        let (touched, group) = mails.entry(content.clone()).or_default();
+        let old = touched.saturating_add(self.keep_ms) <= now_ms && group.open.load(Ordering::SeqCst) == 0;
+        if *touched != 0 && old {
+            *group = Arc::default();
         }
-        entry.0 = now_ms;
-        Arc::clone(&entry.1)
-    }
-
-    /// Forgets a mail, so that a repetition is looked at anew.
-    pub(super) fn forget(&self, key: &MailKey) {
-        self.mails.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        *touched = now_ms;
+        group.came.fetch_add(1, Ordering::SeqCst);
+        group.open.fetch_add(1, Ordering::SeqCst);
+        Place { groups: self, content: content.clone(), group: Arc::clone(group) }
     }
 }
 
@@ -135,13 +236,16 @@ pub(super) fn hops(mail: &[u8]) -> usize {
     count
 }
 
-/// Completes the facts of the one inspection for this transaction.
-pub(super) fn complete(inspection: &Inspection, recipients: Vec<Address>, history: &History) -> Facts {
-    let mut facts = inspection.facts.clone();
-    facts.recipients = recipients;
-    facts.windows.clone_from(&history.windows);
-    facts.first_contact.clone_from(&history.first_contact);
-    facts
+/// How often this very host relayed the mail already: `Received` fields with its name behind `by` (RFC 5321 4.4).
+pub(super) fn own_hops(mail: &[u8], hostname: &str) -> usize {
+    let header = Header::scan(mail);
+    let ours = |value: &[u8]| {
+        let text = String::from_utf8_lossy(value);
+        let mut words = text.split_ascii_whitespace();
+        words.any(|word| word.eq_ignore_ascii_case("by"))
+            && words.next().is_some_and(|name| name.trim_end_matches(';').eq_ignore_ascii_case(hostname))
+    };
+    header.named("received").filter(|field| ours(header.value(field))).count()
 }
 
 #[cfg(test)]
@@ -168,11 +272,53 @@ mod tests {
     }
 
     #[test]
+    fn only_our_own_name_behind_by_counts_as_our_hop() {
+        let mail = b"Received: from x by guard.test (sekisho) with ESMTP id 1;\r\n\tdate\r\nReceived: from guard.test\r\n\tby other.test; d\r\n\
+            received: from a\r\n\tBY Guard.Test; d\r\nSubject: by guard.test\r\n\r\nReceived: from x by guard.test\r\n";
+        assert_eq!(own_hops(mail, "guard.test"), 2);
+        assert_eq!(own_hops(mail, "other.test"), 1);
+        assert_eq!(own_hops(mail, "test"), 0);
+    }
+
+    #[test]
     fn transactions_of_one_mail_meet_and_a_later_mail_starts_anew() {
-        let groups = Groups::default();
+        let groups = Groups::new(600_000);
         let key = MailKey("k".into());
         let first = groups.enter(&key, 1_000);
-        assert!(Arc::ptr_eq(&first, &groups.enter(&key, 2_000)));
-        assert!(!Arc::ptr_eq(&first, &groups.enter(&key, 2_000 + KEEP_MS)));
+        first.answered();
+        let group = Arc::clone(&first.group);
+        assert!(Arc::ptr_eq(&group, &groups.enter(&key, 2_000).group));
+        assert!(Arc::ptr_eq(&group, &groups.enter(&key, 2_000 + 600_000).group), "the first is not answered yet");
+        drop(first);
+        assert!(Arc::ptr_eq(&group, &groups.enter(&key, 2_000 + 600_000 + 599_999).group));
+        assert!(!Arc::ptr_eq(&group, &groups.enter(&key, 2_000 + 3 * 600_000).group));
+    }
+
+    #[test]
+    fn a_mail_of_which_nothing_was_taken_is_looked_at_anew() {
+        let groups = Groups::new(600_000);
+        let key = MailKey("k".into());
+        let (first, second) = (groups.enter(&key, 1_000), groups.enter(&key, 1_001));
+        let group = Arc::clone(&first.group);
+        drop(first);
+        assert!(Arc::ptr_eq(&group, &groups.enter(&key, 1_002).group), "another one is on its way");
+        drop(second);
+        assert!(!Arc::ptr_eq(&group, &groups.enter(&key, 1_003).group));
+    }
+
+    #[test]
+    fn the_strictest_verdict_of_a_mail_stays() {
+        let group = Group::default();
+        let of = |outcome| Verdict { outcome, ..Verdict::default() };
+        for (own, stored, counts) in [
+            (Outcome::Pass, None, Outcome::Pass),
+            (Outcome::HoldSender, None, Outcome::HoldSender),
+            (Outcome::Pass, None, Outcome::HoldSender),
+            (Outcome::Tag, Some(Outcome::HoldAdmin), Outcome::HoldAdmin),
+            (Outcome::Pass, None, Outcome::HoldAdmin),
+            (Outcome::Block, Some(Outcome::Tag), Outcome::Block),
+        ] {
+            assert_eq!(group.strictest(of(own), stored.map(of)).outcome, counts, "{own:?} {stored:?}");
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub outbox: Gauge,
     /// Copies in the outbox whose time has come.
     pub outbox_due: Gauge,
+    /// Copies in the outbox that failed, about which nobody can be told.
+    pub outbox_stuck: Gauge,
     /// Open client connections.
     pub connections: Gauge,
     /// Rule sets that were refused on reload.
@@ -69,6 +71,7 @@ impl Metrics {
             inspection_failures: Gauge::default(),
             outbox: Gauge::default(),
             outbox_due: Gauge::default(),
+            outbox_stuck: Gauge::default(),
             connections: Gauge::default(),
             reload_failures: Counter::default(),
             rate_limited: Counter::default(),
@@ -91,6 +94,11 @@ impl Metrics {
         );
         registry.register("outbox", "Copies waiting in the outbox", metrics.outbox.clone());
         registry.register("outbox_due", "Copies in the outbox that are due", metrics.outbox_due.clone());
+        registry.register(
+            "outbox_stuck",
+            "Copies in the outbox that failed, about which nobody can be told",
+            metrics.outbox_stuck.clone(),
+        );
         registry.register("connections", "Open client connections", metrics.connections.clone());
         registry.register(
             "reload_failures",

@@ -15,7 +15,7 @@ use crate::config::Rates;
 use crate::detect::Finding;
 use crate::facts::Facts;
 use crate::id::MailId;
-use crate::inspect::{Inspection, Want};
+use crate::inspect::Want;
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
 use crate::outbox::Reporter;
@@ -25,13 +25,14 @@ use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
 use crate::smtp::reply::Reply;
-use crate::store::{ANY, HistoryRow, MailKey, Store, StoreError, Sums, random};
+use crate::store::{ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random};
 use crate::worker::{Busy, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
-use group::{Groups, History};
+use group::{Group, Groups};
 use rates::{Excess, Gate, Turn};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -70,8 +71,21 @@ struct Case {
     facts: Facts,
     findings: Vec<Finding>,
     now_ms: u64,
-    /// Held until the mail is answered.
+    /// What further transactions have to know.
+    together: MailGroup,
+    /// Was another transaction of the mail taken before?
+    further: bool,
+    /// The mail as an earlier transaction had it held.
+    held: Option<Box<HeldMail>>,
+    /// Kept until the mail is answered.
     _turn: Turn,
+}
+
+impl Case {
+    /// The mail, if it was held and is decided.
+    fn decided(&self) -> Option<&HeldMail> {
+        self.held.as_deref().filter(|held| held.state != State::Held)
+    }
 }
 
 /// Why a mail cannot be judged now; the client is asked to come again.
@@ -91,6 +105,8 @@ pub struct Parts {
     pub clock: Clock,
     pub limits: Limits,
     pub settle_ms: u64,
+    /// Milliseconds after a mail's last transaction within which a further one belongs to it.
+    pub keep_together_ms: u64,
     pub rules: Arc<ArcSwap<RuleSet>>,
     pub workers: Arc<Pool>,
     pub store: Arc<Store>,
@@ -124,7 +140,7 @@ impl Pipeline {
             hide_client: parts.hide_client,
             admins: parts.admins,
             gate: Gate::new(parts.rates),
-            groups: Groups::default(),
+            groups: Groups::new(parts.keep_together_ms),
         }
     }
 
@@ -135,18 +151,27 @@ impl Pipeline {
         let Some(id) = new_id(now_ms) else {
             return Reply::new(451, "4.3.0", "no randomness available, try again later");
         };
-        if group::hops(&mail) >= self.limits.hops {
+        let looping =
+            group::hops(&mail) >= self.limits.hops || group::own_hops(&mail, &self.hostname) >= self.limits.own_hops;
+        if looping {
             tracing::warn!(%id, "mail loops");
             return Reply::new(554, "5.4.6", "too many hops, this mail is looping");
         }
-        let reply = match self.judge(id.clone(), &envelope, mail.clone(), now_ms).await {
+        let content = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
+        let place = self.groups.enter(&content, now_ms);
+        let reply = match self.judge(id.clone(), &envelope, mail.clone(), content, &place.group, now_ms).await {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
                 let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
                     rules.is_internal(address)
                 });
                 drop(rules);
-                self.perform(case, verdict, plan).await
+                let by_rule = matches!(plan, plan::Plan::Refuse(_));
+                let reply = self.perform(case, verdict, plan).await;
+                if reply.is_positive() || by_rule && reply.is_permanent() {
+                    place.answered();
+                }
+                reply
             }
             Err(NotNow::Excess(excess)) => self.turn_away(&envelope, mail.len(), &excess, now_ms).await,
             Err(error) => {
@@ -154,6 +179,7 @@ impl Pipeline {
                 Reply::new(451, "4.3.0", "cannot judge the mail now, try again later")
             }
         };
+        drop(place);
         self.metrics.answered(reply.code, started.elapsed());
         reply
     }
@@ -164,61 +190,83 @@ impl Pipeline {
         id: MailId,
         envelope: &Envelope,
         mail: Bytes,
+        content: MailKey,
+        group: &Group,
         now_ms: u64,
     ) -> Result<(Case, Verdict), NotNow> {
-        let key = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
-        let group = self.groups.enter(&key, now_ms);
-        let recipients = group.join(envelope);
-        let turn = self.gate.enter(&key, envelope, recipients.len() as u64);
-        // A refusal is not kept: the client comes again, and is judged anew.
-        group.admitted.get_or_try_init(|| self.gate.admit(&self.store, &turn, now_ms)).await?;
-        let inspection =
-            group.inspection.get_or_try_init(|| self.workers.inspect(envelope, &mail, Want::default())).await?;
+        let turn = self.admit(envelope, &content, &id, group, now_ms).await?;
+        let (inspection, origin) = tokio::join!(
+            group.inspection.get_or_try_init(|| self.workers.inspect(envelope, &mail, Want::default())),
+            group.origin(&self.store, &content, &id, now_ms, self.groups.keep_ms()),
+        );
+        let (inspection, origin) = (inspection?, origin?);
+        let key = origin.row.key();
+        let held = if group.has_others(origin) { self.store.held_by_key(&key).await? } else { None };
         let rules = self.rules.load_full();
-        let history = group
-            .history
-            .get_or_try_init(|| self.history(&rules, envelope, inspection, &recipients, &key, now_ms))
-            .await?;
-        let mut facts = group::complete(inspection, recipients, history);
+        let mut facts = inspection.facts.clone();
+        facts.recipients = group.join(envelope);
+        let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
         facts.client = Some(envelope.client.ip);
-        let verdict = evaluate(&rules, &facts);
+        let earlier = origin.row.verdict.iter().chain(held.iter().map(|held| &held.verdict)).cloned();
+        let verdict = group.strictest(evaluate(&rules, &facts), earlier);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
+        let together = MailGroup {
+            last_ms: now_ms,
+            windows: before,
+            verdict: Some(verdict.clone()).filter(|verdict| verdict.outcome > Outcome::Pass),
+            ..origin.row.clone()
+        };
+        let (further, held) = (group.is_answered(), held.map(Box::new));
         let envelope = envelope.clone();
-        Ok((Case { id, key, envelope, mail, facts, findings, now_ms, _turn: turn }, verdict))
+        let case = Case { id, key, envelope, mail, facts, findings, now_ms, together, further, held, _turn: turn };
+        Ok((case, verdict))
     }
 
-    /// What the sender's earlier mails add up to, this one included.
+    /// What the sender did before the mail's first transaction: completes the facts, and gives what earlier mails add up to. Each is asked once
+    /// for one mail, so that mails which come between its transactions change nothing.
     async fn history(
         &self,
         rules: &RuleSet,
-        envelope: &Envelope,
-        inspection: &Inspection,
-        recipients: &[Address],
-        key: &MailKey,
-        now_ms: u64,
-    ) -> Result<History, StoreError> {
-        let Some(sender) = &envelope.sender else { return Ok(History::default()) };
-        let mut history = History::default();
-        let mut facts = inspection.facts.clone();
-        facts.recipients = recipients.to_vec();
-        for query in rules.windows() {
-            let since = now_ms.saturating_sub(u64::from(query.hours) * 3_600_000);
-            let class = query.to.map_or(ANY, Class::as_str);
-            let sums = self.store.window(sender, since, class, Some(key)).await?;
+        sender: Option<&Address>,
+        facts: &mut Facts,
+        group: &Group,
+        origin: &MailGroup,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        let Some(sender) = sender else { return Ok(BTreeMap::new()) };
+        let mut known = group.history.lock().await;
+        let asked = |query: &WindowQuery| {
+            let key = query.key();
+            known.windows.contains_key(&key) || origin.windows.contains_key(&key)
+        };
+        let open: Vec<WindowQuery> = rules.windows().iter().filter(|query| !asked(query)).copied().collect();
+        let windows: Vec<Window> = open.iter().map(|query| window(*query, origin.first_ms)).collect();
+        let sums = self.store.windows(sender, &windows, Some(&origin.key())).await?;
+        for (query, sums) in open.iter().zip(sums) {
             let before = match query.of {
                 Counted::Persons => sums.persons,
                 Counted::VisibleExternal => sums.visible_external,
                 Counted::ExternalRecipients => sums.external_recipients,
                 Counted::Mails => sums.mails,
             };
-            history.windows.insert(query.key(), before + rules.contribution(query, &facts));
+            known.windows.insert(query.key(), before);
+        }
+        for query in rules.windows() {
+            let key = query.key();
+            let before = known.windows.get(&key).or(origin.windows.get(&key)).copied().unwrap_or_default();
+            facts.windows.insert(key.clone(), before + rules.contribution(query, facts));
+            known.windows.insert(key, before);
         }
         if rules.uses_first_contact() {
-            history.first_contact = self.store.first_contact(sender, recipients).await?;
+            let all = facts.recipients.iter();
+            let new: Vec<Address> = all.filter(|address| !known.asked.contains(address.key())).cloned().collect();
+            let first = self.store.first_contact(sender, &new, origin.first_ms).await?;
+            known.asked.extend(new.iter().map(|address| address.key().to_owned()));
+            known.first_contact.extend(first);
+            facts.first_contact.clone_from(&known.first_contact);
         }
-        Ok(history)
+        Ok(known.windows.clone())
     }
 }
 
@@ -227,8 +275,16 @@ pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
     Some(MailId::new(now_ms, random().ok()?))
 }
 
+/// The window of the sender's history that a rule asks for.
+fn window(query: WindowQuery, now_ms: u64) -> Window {
+    Window {
+        since_ms: now_ms.saturating_sub(u64::from(query.hours) * 3_600_000),
+        class: query.to.map_or(ANY, Class::as_str).to_owned(),
+    }
+}
+
 /// The mail as a row of its sender's history: what it adds to each window that a rule asks for, and to those without a class.
-fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, now_ms: u64) -> HistoryRow {
+fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, first_ms: u64) -> HistoryRow {
     let asked = rules.windows().iter().map(|query| query.to);
     let adds = std::iter::once(None)
         .chain(asked)
@@ -243,5 +299,5 @@ fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, 
             (to.map_or(ANY, Class::as_str).to_owned(), sums)
         })
         .collect();
-    HistoryRow { key: key.clone(), sender: sender.clone(), login: None, at_ms: now_ms, adds }
+    HistoryRow { key: key.clone(), sender: sender.clone(), at_ms: first_ms, adds, sent: None }
 }

@@ -2,6 +2,7 @@
 //! It refuses to judge a mail twice: all its transactions follow one answer, and the mail that crosses the line still passes, so that a mail
 //! with more recipients than the bound can be sent at all.
 
+use super::group::Group;
 use super::{NotNow, Pipeline};
 use crate::address::Address;
 use crate::config::Rates;
@@ -11,10 +12,10 @@ use crate::mail::envelope::Envelope;
 use crate::rules::verdict::{Bilingual, Match, Outcome, Reason, Verdict};
 use crate::smtp::reply::Reply;
 use crate::store::{
-    About, HistoryRow, MailKey, NewNotice, NoticeKind, Record, SENT, SENT_BY_LOGIN, Store, StoreError, Sums,
+    About, HistoryRow, MailKey, NewNotice, NewSent, NoticeKind, Record, SENT, SENT_BY_LOGIN, Store, StoreError,
 };
 use aws_lc_rs::hmac;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The window, in milliseconds.
@@ -26,7 +27,7 @@ const DAY_MS: u64 = 86_400_000;
 #[derive(Debug)]
 pub(super) struct Gate {
     rates: Rates,
-    open: Arc<Mutex<HashMap<Who, HashMap<MailKey, Underway>>>>,
+    open: Open,
 }
 
 /// Whose mails are counted together.
@@ -44,12 +45,14 @@ struct Underway {
 }
 
 /// A transaction's place among the mails that are on their way; it is given back when the mail is answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Turn {
-    open: Arc<Mutex<HashMap<Who, HashMap<MailKey, Underway>>>>,
-    key: MailKey,
+    open: Open,
+    key: Option<MailKey>,
     whose: Vec<Who>,
 }
+
+type Open = Arc<Mutex<HashMap<Who, HashMap<MailKey, Underway>>>>;
 
 /// A sender or login has used up its hour.
 #[derive(Debug, thiserror::Error)]
@@ -67,18 +70,18 @@ impl Gate {
     }
 
     /// Whose bounds concern this mail. A mail with the null reverse-path counts for its login alone.
-    fn whose(&self, envelope: &Envelope) -> Vec<Who> {
+    fn whose(&self, sender: Option<&Address>, login: Option<&str>) -> Vec<Who> {
         if !self.rates.any() {
             return Vec::new();
         }
-        let sender = envelope.sender.clone().map(|name| Who { class: SENT, name });
-        let login = envelope.client.login.as_deref().map(|name| Who { class: SENT_BY_LOGIN, name: Address::new(name) });
+        let sender = sender.map(|name| Who { class: SENT, name: name.clone() });
+        let login = login.map(|name| Who { class: SENT_BY_LOGIN, name: Address::new(name) });
         sender.into_iter().chain(login).filter(|who| !self.rates.exempts(&who.name)).collect()
     }
 
     /// Takes a place for this transaction.
     pub(super) fn enter(&self, key: &MailKey, envelope: &Envelope, recipients: u64) -> Turn {
-        let whose = self.whose(envelope);
+        let whose = self.whose(envelope.sender.as_ref(), envelope.client.login.as_deref());
         if !whose.is_empty() {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             for who in &whose {
@@ -87,7 +90,7 @@ impl Gate {
                 mail.recipients = mail.recipients.max(recipients);
             }
         }
-        Turn { open: Arc::clone(&self.open), key: key.clone(), whose }
+        Turn { open: Arc::clone(&self.open), key: Some(key.clone()), whose }
     }
 
     /// What others on their way add to the sums of the history.
@@ -99,12 +102,13 @@ impl Gate {
 
     /// Is there room for this mail? A mail of which a part was taken already goes on.
     pub(super) async fn admit(&self, store: &Store, turn: &Turn, now_ms: u64) -> Result<(), NotNow> {
+        let Some(key) = &turn.key else { return Ok(()) };
         for who in &turn.whose {
-            let sent = store.sent(&who.name, who.class, now_ms.saturating_sub(HOUR_MS), &turn.key).await?;
+            let sent = store.sent(&who.name, who.class, now_ms.saturating_sub(HOUR_MS), key).await?;
             if sent.begun {
                 continue;
             }
-            let (mails, recipients) = self.underway(who, &turn.key);
+            let (mails, recipients) = self.underway(who, key);
             for (what, found, bound) in [
                 ("mails", sent.mails + mails, self.rates.mails_per_hour),
                 ("recipients", sent.recipients + recipients, self.rates.recipients_per_hour),
@@ -130,35 +134,37 @@ impl Gate {
         if !self.rates.any() {
             return row;
         }
-        let sums = Sums { mails: 1, external_recipients: facts.recipients.len() as u64, ..Sums::default() };
-        let sender = row.is_some().then_some(SENT);
-        let login = facts.login.is_some().then_some(SENT_BY_LOGIN);
+        let whose = self.whose(row.as_ref().map(|row| &row.sender), facts.login.as_deref());
+        if whose.is_empty() {
+            return row;
+        }
         let nobody = || HistoryRow {
             key: key.clone(),
             sender: Address::new(""),
-            login: None,
             at_ms: now_ms,
-            adds: std::collections::BTreeMap::new(),
+            adds: BTreeMap::new(),
+            sent: None,
         };
-        let mut row = row.or_else(|| login.map(|_| nobody()))?;
-        row.login.clone_from(&facts.login);
-        row.adds.extend(sender.into_iter().chain(login).map(|class| (class.to_owned(), sums)));
+        let mut row = row.unwrap_or_else(nobody);
+        row.sent = Some(NewSent {
+            whose: whose.into_iter().map(|who| (who.class, who.name)).collect(),
+            at_ms: now_ms,
+            recipients: facts.recipients.len() as u64,
+        });
         Some(row)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if self.whose.is_empty() {
-            return;
-        }
+        let Some(key) = &self.key else { return };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for who in &self.whose {
             let Some(mails) = open.get_mut(who) else { continue };
-            if let Some(mail) = mails.get_mut(&self.key) {
+            if let Some(mail) = mails.get_mut(key) {
                 mail.transactions -= 1;
                 if mail.transactions == 0 {
-                    mails.remove(&self.key);
+                    mails.remove(key);
                 }
             }
             if mails.is_empty() {
@@ -169,6 +175,25 @@ impl Drop for Turn {
 }
 
 impl Pipeline {
+    /// Lets a transaction in, or not; what is known of its mail decides once for all of them.
+    pub(super) async fn admit(
+        &self,
+        envelope: &Envelope,
+        content: &MailKey,
+        id: &MailId,
+        group: &Group,
+        now_ms: u64,
+    ) -> Result<Turn, NotNow> {
+        if !self.gate.rates.any() {
+            return Ok(Turn::default());
+        }
+        let origin = group.origin(&self.store, content, id, now_ms, self.groups.keep_ms()).await?;
+        let turn = self.gate.enter(&origin.row.key(), envelope, group.join(envelope).len() as u64);
+        // A refusal is not kept: the client comes again, and is judged anew.
+        group.admitted.get_or_try_init(|| self.gate.admit(&self.store, &turn, now_ms)).await?;
+        Ok(turn)
+    }
+
     /// Asks the client to come later, and tells the administrators once a day about each sender.
     pub(super) async fn turn_away(&self, envelope: &Envelope, bytes: usize, excess: &Excess, now_ms: u64) -> Reply {
         self.metrics.rate_limited.inc();
@@ -294,9 +319,9 @@ mod tests {
         let row = envelope.sender.clone().map(|sender| HistoryRow {
             key: key.clone(),
             sender,
-            login: None,
             at_ms: now_ms,
-            adds: std::collections::BTreeMap::new(),
+            adds: BTreeMap::new(),
+            sent: None,
         });
         let history = gate.count(row, &facts, &key, now_ms);
         store.record(Record { history, now_ms, ..Record::default() }).await.unwrap();
@@ -349,7 +374,7 @@ mod tests {
         assert!(gate.admit(&store, &second, NOW).await.is_ok());
         drop((first, second));
         let fourth = gate.enter(&key("4"), &envelope, 1);
-        assert_eq!(gate.underway(&fourth.whose[0], &fourth.key), (1, 1), "one transaction of the first is left");
+        assert_eq!(gate.underway(&fourth.whose[0], &key("4")), (1, 1), "one transaction of the first is left");
         drop((again, fourth));
         assert!(gate.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
         Ok(())

@@ -4,6 +4,8 @@
 use crate::address::{Address, Domain, DomainSet, KnownDomains, lookalike};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// A class of addresses. One address may be of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +122,36 @@ pub struct Classes {
     isp: DomainSet,
     disposable: DomainSet,
     known: KnownDomains,
+    seen: Seen,
+}
+
+/// Answers given lately: one evaluation asks for the same few addresses a hundred times, and look-alikes are costly to compare.
+#[derive(Debug, Default)]
+struct Seen(Mutex<HashMap<String, ClassSet>>);
+
+impl Seen {
+    /// Addresses remembered at most; then all are forgotten.
+    const MOST: usize = 4_096;
+
+    fn get_or(&self, address: &Address, find: impl FnOnce() -> ClassSet) -> ClassSet {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address.key()).copied();
+        known.unwrap_or_else(|| {
+            let found = find();
+            let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= Self::MOST {
+                seen.clear();
+            }
+            seen.insert(address.key().to_owned(), found);
+            found
+        })
+    }
+}
+
+impl Clone for Seen {
+    /// A copy learns anew.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Classes {
@@ -140,12 +172,16 @@ impl Classes {
             .with_partners(well_known.domains().filter(|domain| !everybodys(domain)))
             .with_partners(internal.domains().chain(partners.domains()))
             .with_legitimate([&webmail, &carrier, &isp, &disposable].into_iter().flat_map(DomainSet::domains));
-        Self { internal, partners, webmail, carrier, isp, disposable, known }
+        Self { internal, partners, webmail, carrier, isp, disposable, known, seen: Seen::default() }
     }
 
     /// All classes of an address.
     #[must_use]
     pub fn of(&self, address: &Address) -> ClassSet {
+        self.seen.get_or(address, || self.find(address))
+    }
+
+    fn find(&self, address: &Address) -> ClassSet {
         let mut classes = ClassSet::default();
         if self.is_internal(address) {
             classes.insert(Class::Internal);

@@ -5,6 +5,7 @@ use super::contact::{self, Contacts};
 use super::history::{self, HistoryRow, Kept};
 use super::notice::{self, NewNotice};
 use super::row::{Columns, int, json};
+use super::together::{self, MailGroup};
 use super::writer::Write;
 use super::{Actor, Store, StoreError};
 use crate::address::Address;
@@ -56,6 +57,12 @@ pub enum Event {
     Delayed,
     /// Recipients of a copy from the outbox failed for good.
     Failed,
+    /// Recipients failed for good and nobody can be told: the copy is kept in the outbox and shown.
+    Stuck,
+    /// An administrator had a copy in the outbox tried at once.
+    Retried,
+    /// An administrator cancelled a copy in the outbox.
+    Withdrawn,
     /// Old rows were removed.
     Purged,
 }
@@ -84,6 +91,9 @@ impl Event {
             Self::Delivered => "delivered",
             Self::Delayed => "delayed",
             Self::Failed => "failed",
+            Self::Stuck => "stuck",
+            Self::Retried => "retried",
+            Self::Withdrawn => "withdrawn",
             Self::Purged => "purged",
         }
     }
@@ -170,6 +180,8 @@ pub struct Record {
     /// Epoch milliseconds.
     pub now_ms: u64,
     pub notices: Vec<NewNotice>,
+    /// What further transactions of the same mail have to know.
+    pub group: Option<MailGroup>,
 }
 
 struct Recording {
@@ -177,6 +189,7 @@ struct Recording {
     history: Option<Kept>,
     contacts: Option<Contacts>,
     notices: Vec<NewNotice>,
+    group: Option<MailGroup>,
     now_ms: u64,
 }
 
@@ -192,6 +205,9 @@ impl Write for Recording {
         }
         for new in &self.notices {
             notice::insert(at, new, self.now_ms).await?;
+        }
+        if let Some(group) = &self.group {
+            together::keep(at, group).await?;
         }
         add(at, &self.audit).await
     }
@@ -223,10 +239,10 @@ impl Store {
     /// # Errors
     /// When nothing was written.
     pub async fn record(&self, record: Record) -> Result<(), StoreError> {
-        let Record { audit, history, contacts, now_ms, notices } = record;
+        let Record { audit, history, contacts, now_ms, notices, group } = record;
         let history = history.map(|row| Kept::new(row, &self.secret));
         let contacts = contacts.map(|(sender, recipients)| Contacts::new(&sender, &recipients, &self.secret));
-        self.writer.write(Recording { audit, history, contacts, notices, now_ms }).await
+        self.writer.write(Recording { audit, history, contacts, notices, group, now_ms }).await
     }
 
     /// Reads the trail.

@@ -42,7 +42,7 @@ pub(super) async fn remember(at: &mut AnyConnection, contacts: &Contacts, now_ms
     let groups = contacts.recipients.chunks_exact(GROUP);
     for recipient in groups.remainder() {
         sqlx::query(
-            "INSERT INTO contact (sender, last_ms, recipient) VALUES ($1, $2, $3)
+            "INSERT INTO contact (sender, first_ms, last_ms, recipient) VALUES ($1, $2, $2, $3)
              ON CONFLICT (sender, recipient) DO UPDATE SET last_ms = excluded.last_ms",
         )
         .bind(contacts.sender.as_str())
@@ -53,8 +53,8 @@ pub(super) async fn remember(at: &mut AnyConnection, contacts: &Contacts, now_ms
     }
     for group in groups {
         let mut query = sqlx::query(
-            "INSERT INTO contact (sender, last_ms, recipient) VALUES ($1, $2, $3), ($1, $2, $4), ($1, $2, $5),
-             ($1, $2, $6), ($1, $2, $7), ($1, $2, $8), ($1, $2, $9), ($1, $2, $10)
+            "INSERT INTO contact (sender, first_ms, last_ms, recipient) VALUES ($1, $2, $2, $3), ($1, $2, $2, $4),
+             ($1, $2, $2, $5), ($1, $2, $2, $6), ($1, $2, $2, $7), ($1, $2, $2, $8), ($1, $2, $2, $9), ($1, $2, $2, $10)
              ON CONFLICT (sender, recipient) DO UPDATE SET last_ms = excluded.last_ms",
         )
         .bind(contacts.sender.as_str())
@@ -68,19 +68,26 @@ pub(super) async fn remember(at: &mut AnyConnection, contacts: &Contacts, now_ms
 }
 
 impl Store {
-    /// Those of the recipients that this sender never wrote to, in their order.
+    /// Those of the recipients that this sender did not write to before a moment (epoch milliseconds), in their order.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn first_contact(&self, sender: &Address, recipients: &[Address]) -> Result<Vec<Address>, StoreError> {
+    pub async fn first_contact(
+        &self,
+        sender: &Address,
+        recipients: &[Address],
+        before_ms: u64,
+    ) -> Result<Vec<Address>, StoreError> {
         let sender = self.secret.hash(sender);
         let hashes: Vec<String> = recipients.iter().map(|address| self.secret.hash(address)).collect();
         let mut known = HashSet::new();
         for group in hashes.chunks(GROUP) {
             let mut query = sqlx::query(
-                "SELECT recipient FROM contact WHERE sender = $1 AND recipient IN ($2, $3, $4, $5, $6, $7, $8, $9)",
+                "SELECT recipient FROM contact WHERE sender = $1 AND first_ms < $2
+                 AND recipient IN ($3, $4, $5, $6, $7, $8, $9, $10)",
             )
-            .bind(sender.as_str());
+            .bind(sender.as_str())
+            .bind(int(before_ms));
             for place in 0..GROUP {
                 query = query.bind(group.get(place).map_or("", String::as_str));
             }

@@ -8,6 +8,7 @@ use super::join;
 use super::notice::{self, NewNotice, NoticeKind};
 use super::outbox::{self, Item};
 use super::row::{Columns, int, json, word_list, word_pattern};
+use super::together::{self, MailGroup};
 use super::writer::Write;
 use super::{Decision, HeldMail, MailKey, State, Store, StoreError};
 use crate::address::Address;
@@ -47,6 +48,8 @@ pub struct NewHold {
     /// Milliseconds until the notice is due, so that recipients of late transactions are in it.
     pub settle_ms: u64,
     pub history: Option<HistoryRow>,
+    /// What further transactions of the same mail have to know.
+    pub group: Option<MailGroup>,
     /// For a transaction that joins, `Held` is written as `Joined`, with the id of the mail it joins.
     pub audit: Vec<NewAudit>,
 }
@@ -162,6 +165,9 @@ impl Holding {
         outbox::insert_items(at, &new.id, &self.items).await?;
         if let Some(row) = &self.history {
             history::insert(at, row).await?;
+        }
+        if let Some(group) = &new.group {
+            together::keep(at, group).await?;
         }
         let due_ms = new.now_ms.saturating_add(new.settle_ms);
         let notice = NewNotice::held(&new.id, NoticeKind::Held, due_ms);

@@ -3,11 +3,12 @@
 
 use super::row::{Columns, int};
 use super::secret::Secret;
-use super::{MailKey, SENT_BY_LOGIN, Store, StoreError};
+use super::{MailKey, NewSent, Store, StoreError};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// The class under which a mail counts whatever its recipients are.
 pub const ANY: &str = "any";
@@ -18,12 +19,12 @@ pub struct HistoryRow {
     /// A mail counts once, however many of its transactions come; of each number the larger one stays.
     pub key: MailKey,
     pub sender: Address,
-    /// The login it came with, which is counted under a class of its own.
-    pub login: Option<String>,
     /// Epoch milliseconds.
     pub at_ms: u64,
     /// What the mail adds, for each class of recipients that a window may ask for; [`ANY`] for windows without a class.
     pub adds: BTreeMap<String, Sums>,
+    /// What it adds to the bounds of its sender and login, if there are any.
+    pub sent: Option<NewSent>,
 }
 
 /// Sums over a window, or what one mail adds to them.
@@ -39,23 +40,25 @@ pub struct Sums {
 pub(super) struct Kept {
     row: HistoryRow,
     sender: String,
-    login: Option<String>,
+    sent: Vec<(&'static str, String)>,
 }
 
 impl Kept {
     pub(super) fn new(row: HistoryRow, secret: &Secret) -> Self {
         let sender = secret.hash(&row.sender);
-        let login = row.login.as_deref().map(|login| secret.hash(&Address::new(login)));
-        Self { row, sender, login }
+        let whose = row.sent.iter().flat_map(|sent| &sent.whose);
+        let sent = whose.map(|(class, name)| (*class, secret.hash(name))).collect();
+        Self { row, sender, sent }
     }
 }
 
 /// Adds the numbers, or raises those that are there.
 pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), StoreError> {
     let row = &kept.row;
-    for (class, adds) in &row.adds {
-        let counted = if class == SENT_BY_LOGIN { kept.login.as_deref() } else { Some(kept.sender.as_str()) };
-        let Some(sender) = counted.filter(|_| *adds != Sums::default()) else { continue };
+    let usual = row.adds.iter().map(|(class, adds)| (class.as_str(), &kept.sender, row.at_ms, *adds));
+    let sent = kept.sent.iter().zip(row.sent.iter().cycle());
+    let sent = sent.map(|((class, who), sent)| (*class, who, sent.at_ms, sent.sums()));
+    for (class, sender, at_ms, adds) in usual.chain(sent).filter(|(_, _, _, adds)| *adds != Sums::default()) {
         sqlx::query(
             "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -68,9 +71,9 @@ pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), St
              mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
         )
         .bind(row.key.0.as_str())
-        .bind(class.as_str())
-        .bind(sender)
-        .bind(int(row.at_ms))
+        .bind(class)
+        .bind(sender.as_str())
+        .bind(int(at_ms))
         .bind(int(adds.persons))
         .bind(int(adds.visible_external))
         .bind(int(adds.external_recipients))
@@ -87,9 +90,77 @@ pub(super) async fn forget(at: &mut AnyConnection, key: &MailKey) -> Result<(), 
     Ok(())
 }
 
+/// One window over what a sender sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Epoch milliseconds, inclusive.
+    pub since_ms: u64,
+    /// The class of recipients, or [`ANY`].
+    pub class: String,
+}
+
+/// Windows asked for in one statement.
+const TOGETHER: usize = 8;
+
+/// `SELECT` of the sums of so many windows, one row each. Sender and mail left out are `$1` and `$2`.
+fn statement(windows: usize) -> String {
+    let one = |number: usize| {
+        format!(
+            "SELECT {number} AS number, CAST(COALESCE(SUM(persons), 0) AS BIGINT) AS persons,
+             CAST(COALESCE(SUM(visible_external), 0) AS BIGINT) AS visible_external,
+             CAST(COALESCE(SUM(external_recipients), 0) AS BIGINT) AS external_recipients,
+             CAST(COALESCE(SUM(mails), 0) AS BIGINT) AS mails
+             FROM history WHERE sender = $1 AND mail_key <> $2 AND class = ${} AND at_ms >= ${}",
+            number * 2 + 3,
+            number * 2 + 4,
+        )
+    };
+    (0..windows).map(one).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// The statements for one window up to [`TOGETHER`].
+static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| (1..=TOGETHER).map(statement).collect());
+
 impl Store {
+    /// Sums over what a sender sent, for each of the windows. `except` leaves out the mail that is being judged, an earlier transaction
+    /// of which may be in already.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn windows(
+        &self,
+        sender: &Address,
+        windows: &[Window],
+        except: Option<&MailKey>,
+    ) -> Result<Vec<Sums>, StoreError> {
+        let sender = self.secret.hash(sender);
+        let mut found = Vec::with_capacity(windows.len());
+        // Each statement is a way to another thread and back, and this is asked for every mail.
+        for group in windows.chunks(TOGETHER) {
+            let Some(text) = STATEMENTS.get(group.len() - 1) else { continue };
+            let mut query =
+                sqlx::query(text.as_str()).bind(sender.as_str()).bind(except.map_or("", |key| key.0.as_str()));
+            for window in group {
+                query = query.bind(window.class.as_str()).bind(int(window.since_ms));
+            }
+            let mut sums = vec![Sums::default(); group.len()];
+            for row in query.fetch_all(&self.read).await? {
+                let number = usize::try_from(row.number("number")?).unwrap_or(usize::MAX);
+                if let Some(sums) = sums.get_mut(number) {
+                    *sums = Sums {
+                        persons: row.number("persons")?,
+                        visible_external: row.number("visible_external")?,
+                        external_recipients: row.number("external_recipients")?,
+                        mails: row.number("mails")?,
+                    };
+                }
+            }
+            found.append(&mut sums);
+        }
+        Ok(found)
+    }
+
     /// Sums over what a sender sent since a moment (epoch milliseconds, inclusive) to a class of recipients, or to [`ANY`].
-    /// `except` leaves out the mail that is being judged, an earlier transaction of which may be in already.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -100,24 +171,7 @@ impl Store {
         class: &str,
         except: Option<&MailKey>,
     ) -> Result<Sums, StoreError> {
-        let row = sqlx::query(
-            "SELECT CAST(COALESCE(SUM(persons), 0) AS BIGINT) AS persons,
-             CAST(COALESCE(SUM(visible_external), 0) AS BIGINT) AS visible_external,
-             CAST(COALESCE(SUM(external_recipients), 0) AS BIGINT) AS external_recipients,
-             CAST(COALESCE(SUM(mails), 0) AS BIGINT) AS mails
-             FROM history WHERE sender = $1 AND class = $2 AND at_ms >= $3 AND mail_key <> $4",
-        )
-        .bind(self.secret.hash(sender))
-        .bind(class)
-        .bind(int(since_ms))
-        .bind(except.map_or("", |key| key.0.as_str()))
-        .fetch_one(&self.read)
-        .await?;
-        Ok(Sums {
-            persons: row.number("persons")?,
-            visible_external: row.number("visible_external")?,
-            external_recipients: row.number("external_recipients")?,
-            mails: row.number("mails")?,
-        })
+        let window = Window { since_ms, class: class.to_owned() };
+        Ok(self.windows(sender, &[window], except).await?.pop().unwrap_or_default())
     }
 }

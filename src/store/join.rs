@@ -4,7 +4,7 @@
 use super::held::{Detail, Holding, approvers, due, joined};
 use super::notice::{NewNotice, NoticeKind};
 use super::row::{int, json};
-use super::{HeldMail, StoreError, audit, history, notice, outbox};
+use super::{HeldMail, StoreError, audit, history, notice, outbox, together};
 use crate::mail::envelope::Recipient;
 use sqlx::AnyConnection;
 use std::collections::HashSet;
@@ -67,6 +67,9 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
     outbox::insert_items(at, &mail.id, &with.items).await?;
     if let Some(row) = &with.history {
         history::insert(at, row).await?;
+    }
+    if let Some(group) = &new.group {
+        together::keep(at, group).await?;
     }
     audit::add(at, &joined(&new.audit, &mail.id)).await
 }

@@ -16,21 +16,25 @@ mod rate;
 mod row;
 mod schema;
 mod secret;
+mod together;
 mod transition;
+mod waiting;
 mod writer;
 
 pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
 pub use error::StoreError;
 pub(crate) use held::steps;
 pub use held::{Held, HeldFilter, NewHold};
-pub use history::{ANY, HistoryRow, Sums};
+pub use history::{ANY, HistoryRow, Sums, Window};
 pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
-pub use rate::{SENT, SENT_BY_LOGIN, Sent};
+pub use rate::{NewSent, SENT, SENT_BY_LOGIN, Sent};
 pub(crate) use secret::random;
+pub use together::MailGroup;
 pub use transition::{Escalated, Transition};
+pub use waiting::{Said, Waiting, WaitingFilter};
 
 use crate::address::Address;
 use crate::detect::Finding;
@@ -157,4 +161,6 @@ pub struct OutboxItem {
     pub warned: bool,
     /// Epoch milliseconds.
     pub created_ms: u64,
+    /// What the next server said last about each recipient.
+    pub said: Vec<Said>,
 }

@@ -105,11 +105,12 @@ pub struct Notice {
     pub attempts: u32,
 }
 
-/// Adds a notice unless the same one was added before.
+/// Adds a notice unless the same one was added before. One that waits still learns what a further transaction of its mail tells.
 pub(super) async fn insert(at: &mut AnyConnection, new: &NewNotice, now_ms: u64) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO notice (id, mail, kind, occasion, asked, about, attempts, due_ms, leased, done_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, 0) ON CONFLICT (mail, kind, occasion) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, 0) ON CONFLICT (mail, kind, occasion) DO UPDATE SET
+         about = excluded.about WHERE notice.done_ms = 0 AND notice.leased = 0 AND excluded.about IS NOT NULL",
     )
     .bind(new_id(now_ms)?.as_str())
     .bind(new.mail.as_str())

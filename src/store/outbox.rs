@@ -8,6 +8,8 @@ use super::history::{self, HistoryRow, Kept};
 use super::notice::{self, NewNotice};
 use super::row::{Columns, int, json};
 use super::secret::{Secret, new_id};
+use super::together::{self, MailGroup};
+use super::waiting::{NEVER, Said};
 use super::writer::Write;
 use super::{OutboxItem, Store, StoreError, transition};
 use crate::address::Address;
@@ -35,6 +37,8 @@ pub struct NewQueued {
     /// Recipients to remember for `first_contact`.
     pub contacts: Vec<Address>,
     pub notices: Vec<NewNotice>,
+    /// What further transactions of the same mail have to know.
+    pub group: Option<MailGroup>,
     pub audit: Vec<NewAudit>,
 }
 
@@ -45,6 +49,7 @@ pub(super) struct Queueing {
     history: Option<Kept>,
     contacts: Option<Contacts>,
     notices: Vec<NewNotice>,
+    group: Option<MailGroup>,
     audit: Vec<NewAudit>,
     now_ms: u64,
 }
@@ -95,6 +100,7 @@ impl Queueing {
             history: new.history.map(|row| Kept::new(row, secret)),
             contacts: contacts.map(|sender| Contacts::new(&sender, &new.contacts, secret)),
             notices: new.notices,
+            group: new.group,
             audit: new.audit,
             now_ms: new.now_ms,
         })
@@ -141,6 +147,9 @@ pub(super) async fn insert(
     for new in &queueing.notices {
         notice::insert(at, new, queueing.now_ms).await?;
     }
+    if let Some(group) = &queueing.group {
+        together::keep(at, group).await?;
+    }
     audit::add(at, &queueing.audit).await?;
     Ok(body.and_then(Body::file).filter(|_| !new).cloned())
 }
@@ -172,19 +181,22 @@ impl Write for Claim {
     async fn apply(&self, at: &mut AnyConnection) -> Result<Vec<OutboxItem>, StoreError> {
         let rows = sqlx::query(
             "UPDATE outbox SET attempts = attempts + 1, leased = 1, due_ms = $1 WHERE id IN
-             (SELECT id FROM outbox WHERE due_ms <= $2 ORDER BY due_ms LIMIT $3)
-             RETURNING id, mail, sender, parameters, recipients, change, attempts, warned, created_ms",
+             (SELECT id FROM outbox WHERE due_ms <= $2 ORDER BY due_ms, id LIMIT $3)
+             RETURNING id, mail, sender, parameters, recipients, change, attempts, warned, created_ms, said",
         )
         .bind(int(self.now_ms.saturating_add(self.lease_ms)))
         .bind(int(self.now_ms))
         .bind(i64::from(self.limit))
         .fetch_all(at)
         .await?;
-        rows.iter().map(item).collect()
+        let mut items: Vec<OutboxItem> = rows.iter().map(item).collect::<Result<_, _>>()?;
+        // RETURNING has no order of its own; ids begin with their time.
+        items.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(items)
     }
 }
 
-fn item(row: &AnyRow) -> Result<OutboxItem, StoreError> {
+pub(super) fn item(row: &AnyRow) -> Result<OutboxItem, StoreError> {
     Ok(OutboxItem {
         id: row.id("id")?,
         mail: row.id("mail")?,
@@ -195,6 +207,7 @@ fn item(row: &AnyRow) -> Result<OutboxItem, StoreError> {
         attempts: row.small("attempts")?,
         warned: row.flag("warned")?,
         created_ms: row.number("created_ms")?,
+        said: row.json("said")?,
     })
 }
 
@@ -243,6 +256,10 @@ pub struct Settlement {
     pub next_ms: u64,
     /// Has the sender been told of the delay, now or before?
     pub warned: bool,
+    /// What the next server said about those open and those stuck.
+    pub said: Vec<Said>,
+    /// Recipients who failed for good and about whom nobody can be told: they are kept, and not tried again by themselves.
+    pub stuck: Vec<Recipient>,
     /// Delivery reports.
     pub reports: Vec<NewQueued>,
     pub audit: Vec<NewAudit>,
@@ -256,6 +273,9 @@ struct Settling {
     done: bool,
     next_ms: u64,
     warned: bool,
+    said: String,
+    /// Id and recipients of the item that keeps those who are stuck.
+    stuck: Option<(MailId, String)>,
     reports: Vec<(Queueing, Body)>,
     audit: Vec<NewAudit>,
     now_ms: u64,
@@ -275,11 +295,13 @@ impl Write for Settling {
                 .await?
         } else {
             sqlx::query(
-                "UPDATE outbox SET recipients = $1, due_ms = $2, warned = $3, leased = 0 WHERE id = $4 AND attempts = $5",
+                "UPDATE outbox SET recipients = $1, due_ms = $2, warned = $3, said = $4, leased = 0
+                 WHERE id = $5 AND attempts = $6",
             )
             .bind(self.open.as_str())
             .bind(int(self.next_ms))
             .bind(i64::from(self.warned))
+            .bind(self.said.as_str())
             .bind(id)
             .bind(attempt)
             .execute(&mut *at)
@@ -291,6 +313,9 @@ impl Write for Settling {
             files.extend(self.reports.iter().filter_map(|(_, body)| body.file().cloned()));
             return Ok((false, files));
         }
+        if let Some((id, recipients)) = &self.stuck {
+            self.keep_stuck(at, id, recipients).await?;
+        }
         for (queueing, body) in &self.reports {
             files.extend(insert(at, queueing, Some(body)).await?);
         }
@@ -300,6 +325,31 @@ impl Write for Settling {
             files.extend(body::release(at, &self.item.mail).await?);
         }
         Ok((true, files))
+    }
+}
+
+impl Settling {
+    /// An item of their own for those who are stuck: it is never due by itself.
+    async fn keep_stuck(&self, at: &mut AnyConnection, id: &MailId, recipients: &str) -> Result<(), StoreError> {
+        let item = &self.item;
+        sqlx::query(
+            "INSERT INTO outbox (id, mail, sender, parameters, recipients, change, attempts, warned, created_ms, due_ms,
+             leased, said, stuck_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, 0, $10, $11)",
+        )
+        .bind(id.as_str())
+        .bind(item.mail.as_str())
+        .bind(item.sender.as_ref().map(Address::as_str))
+        .bind(json(&item.parameters)?)
+        .bind(recipients)
+        .bind(json(&item.change)?)
+        .bind(i64::from(item.attempts))
+        .bind(int(item.created_ms))
+        .bind(NEVER)
+        .bind(self.said.as_str())
+        .bind(int(self.now_ms.max(1)))
+        .execute(at)
+        .await?;
+        Ok(())
     }
 }
 
@@ -369,7 +419,7 @@ impl Store {
     /// # Errors
     /// When nothing was written.
     pub async fn settle(&self, settlement: Settlement) -> Result<bool, StoreError> {
-        let Settlement { item, open, next_ms, warned, reports, audit, now_ms } = settlement;
+        let Settlement { item, open, next_ms, warned, said, stuck, reports, audit, now_ms } = settlement;
         let mut prepared = Vec::with_capacity(reports.len());
         for report in reports {
             let body = self.bodies.prepare(&report.body).await?;
@@ -381,6 +431,8 @@ impl Store {
             done: open.is_empty(),
             next_ms,
             warned,
+            said: json(&said)?,
+            stuck: if stuck.is_empty() { None } else { Some((new_id(now_ms)?, json(&stuck)?)) },
             reports: prepared,
             audit,
             now_ms,
@@ -390,14 +442,15 @@ impl Store {
         Ok(current)
     }
 
-    /// Items in the outbox, and how many of them are due now.
+    /// Items in the outbox that are tried by themselves, and how many of them are due now.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn outbox_depth(&self, now_ms: u64) -> Result<(u64, u64), StoreError> {
         let row = sqlx::query(
             "SELECT CAST(COUNT(*) AS BIGINT) AS all_items,
-             CAST(COALESCE(SUM(CASE WHEN due_ms <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS due FROM outbox",
+             CAST(COALESCE(SUM(CASE WHEN due_ms <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS due FROM outbox
+             WHERE stuck_ms = 0",
         )
         .bind(int(now_ms))
         .fetch_one(&self.read)

@@ -33,6 +33,10 @@ pub struct Purged {
     pub audit: u64,
     pub history: u64,
     pub contacts: u64,
+    /// What was common to the transactions of a mail.
+    pub groups: u64,
+    /// Letters that were stuck for as long as decided mails are kept.
+    pub stuck: u64,
 }
 
 struct Batch {
@@ -73,7 +77,11 @@ impl Store {
              (SELECT mail_key, class FROM history WHERE at_ms < $1 LIMIT $2)";
         let contacts = "DELETE FROM contact WHERE (sender, recipient) IN
              (SELECT sender, recipient FROM contact WHERE last_ms < $1 LIMIT $2)";
+        let groups = "DELETE FROM mail_group WHERE mail_key IN
+             (SELECT mail_key FROM mail_group WHERE last_ms < $1 LIMIT $2)";
         Ok(Purged {
+            stuck: self.purge_stuck(decided, now_ms).await?,
+            groups: self.batches(groups, Self::groups_before(now_ms), None).await?,
             held: self.batches(held, decided, None).await?,
             notices: self.batches(notices, decided, None).await?,
             audit: self.batches(audit, now_ms.saturating_sub(retention.audit_ms), Some(now_ms)).await?,

@@ -3,7 +3,7 @@
 
 use super::row::{Columns, int};
 use super::writer::Write;
-use super::{MailKey, Store, StoreError};
+use super::{MailKey, Store, StoreError, Sums};
 use crate::address::Address;
 use sqlx::AnyConnection;
 
@@ -11,6 +11,24 @@ use sqlx::AnyConnection;
 pub const SENT: &str = "sent";
 /// The same, for the login it came with.
 pub const SENT_BY_LOGIN: &str = "sent by login";
+
+/// What a mail adds to the bounds of those whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSent {
+    /// [`SENT`] with its sender, [`SENT_BY_LOGIN`] with its login.
+    pub whose: Vec<(&'static str, Address)>,
+    /// When it was let in, epoch milliseconds: a mail that was asked to come later counts from when it came.
+    pub at_ms: u64,
+    /// All its recipients that are known.
+    pub recipients: u64,
+}
+
+impl NewSent {
+    /// As columns of the history: all recipients stand where others have outside ones.
+    pub(super) fn sums(&self) -> Sums {
+        Sums { mails: 1, external_recipients: self.recipients, ..Sums::default() }
+    }
+}
 
 /// What was handed in within a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,10 @@ use super::row::{Columns, int};
 use sqlx::{AnyConnection, Connection};
 
 /// One entry per version, never edited once released: a change is a new entry.
-const VERSIONS: &[&[&str]] = &[&[
+const VERSIONS: &[&[&str]] = &[FIRST, TOGETHER];
+
+/// Version 1.
+const FIRST: &[&str] = &[
     "CREATE TABLE body (
         mail TEXT PRIMARY KEY,
         bytes BIGINT NOT NULL,
@@ -95,7 +98,24 @@ const VERSIONS: &[&[&str]] = &[&[
     )",
     "CREATE INDEX audit_at ON audit (at_ms)",
     "CREATE INDEX audit_mail ON audit (mail)",
-]];
+];
+
+/// What the next server said last, letters that are stuck, and what the transactions of one mail have in common.
+const TOGETHER: &[&str] = &[
+    "ALTER TABLE outbox ADD COLUMN said TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE outbox ADD COLUMN stuck_ms BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE contact ADD COLUMN first_ms BIGINT NOT NULL DEFAULT 0",
+    "CREATE TABLE mail_group (
+        mail_key TEXT PRIMARY KEY,
+        mail TEXT NOT NULL,
+        first_ms BIGINT NOT NULL,
+        last_ms BIGINT NOT NULL,
+        windows TEXT NOT NULL,
+        strictness BIGINT NOT NULL,
+        verdict TEXT
+    )",
+    "CREATE INDEX mail_group_last ON mail_group (last_ms)",
+];
 
 /// Brings the tables to the newest version; returns that version.
 ///

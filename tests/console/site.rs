@@ -125,6 +125,7 @@ fn new_hold(mail: &HeldMail) -> NewHold {
         expires_ms: mail.expires_ms,
         settle_ms: 0,
         history: None,
+        group: None,
         audit: Vec::new(),
     }
 }

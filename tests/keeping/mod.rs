@@ -85,6 +85,7 @@ pub fn new_hold(number: u16, verdict: Verdict) -> NewHold {
         expires_ms: NOW + expires,
         settle_ms: 10_000,
         history: None,
+        group: None,
         audit: vec![NewAudit::new(NOW, Some(id(number)), Event::Held, verdict.outcome)],
         verdict,
     }
@@ -106,6 +107,7 @@ pub fn new_queued(number: u16, to: &[&str]) -> NewQueued {
         history: None,
         contacts: Vec::new(),
         notices: Vec::new(),
+        group: None,
         audit: Vec::new(),
     }
 }

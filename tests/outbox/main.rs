@@ -7,6 +7,7 @@ mod keeping;
 
 mod delivery;
 mod reports;
+mod stuck;
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;

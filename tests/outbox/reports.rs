@@ -232,6 +232,63 @@ fn addresses_beyond_ascii_stay_readable_for_old_servers() {
     assert!(status.is_ascii());
 }
 
+#[test]
+fn a_report_about_a_mail_with_smtputf8_needs_no_smtputf8_itself() {
+    let mail = MAIL.replace("one@mail.test", "住民@mail.test");
+    let mut gone = failed("住民@mail.test");
+    gone.recipient.orcpt = Some("utf-8;\\x{4F4F}民@mail.test".to_owned());
+    for (ret, kind) in [(None, "message/global-headers"), (Some("FULL"), "message/global")] {
+        let parameters = MailParameters { smtputf8: true, ret: ret.map(str::to_owned), ..MailParameters::default() };
+        let letter =
+            compose(mail.as_bytes(), &parameters, Some("clerk@city.example.jp"), std::slice::from_ref(&gone)).unwrap();
+        assert!(letter.bytes.is_ascii(), "seven bits pass everywhere");
+        assert_eq!((letter.parameters.smtputf8, letter.parameters.eight_bit), (false, false));
+        let text = String::from_utf8(letter.bytes.to_vec()).unwrap();
+        assert!(text.contains(&format!("Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n")), "{text}");
+        let status = part(&parse(&letter), 1).1;
+        assert!(status.contains("Original-Recipient: utf-8; \\x{4F4F}\\x{6C11}@mail.test"), "{status}");
+    }
+}
+
+#[test]
+fn content_that_was_refused_does_not_come_back_whole() {
+    let full = MailParameters { ret: Some("FULL".to_owned()), ..MailParameters::default() };
+    for (said, kind) in [
+        ("5.1.1 unknown user", "message/rfc822"),
+        ("5.7.1 looks like spam", "text/rfc822-headers"),
+        ("5.3.4 too large", "text/rfc822-headers"),
+        ("5.6.3 eight bits", "text/rfc822-headers"),
+    ] {
+        let gone =
+            Reported { recipient: Recipient::new("one@mail.test"), disposition: Disposition::Failed(reply(554, said)) };
+        let letter = compose(MAIL.as_bytes(), &full, Some("clerk@city.example.jp"), &[gone]).unwrap();
+        assert_eq!(part(&parse(&letter), 2).0, kind, "{said}");
+    }
+}
+
+#[test]
+fn a_clerk_reads_which_mail_who_and_why() {
+    let mail = MAIL.replace("hello", "=?UTF-8?B?44GK55+l44KJ44Gb?=");
+    let full = Reported {
+        recipient: Recipient::new("two@mail.test"),
+        disposition: Disposition::Failed(reply(552, "5.2.2 over quota")),
+    };
+    let parameters = MailParameters::default();
+    let reported = [failed("one@mail.test"), full];
+    let letter = compose(mail.as_bytes(), &parameters, Some("clerk@city.example.jp"), &reported).unwrap();
+    let text = part(&parse(&letter), 0).1;
+    for words in [
+        "件名 / Subject: お知らせ",
+        "この宛先は存在しません",
+        "There is no such address",
+        "メールボックスがいっぱい",
+        "The mailbox is full",
+        "the server said: 552 5.2.2 over quota",
+    ] {
+        assert!(text.contains(words), "{words} in\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn success_is_ours_to_tell_only_when_the_next_server_cannot() {
     for (no_dsn, notify, told) in [(false, Some("SUCCESS"), false), (true, Some("SUCCESS"), true), (true, None, false)]

@@ -223,9 +223,9 @@ async fn a_hundred_callers_record_in_groups() {
                     let history = HistoryRow {
                         key: MailKey(id.to_string()),
                         sender: sekisho::address::Address::new(&format!("{caller}@city.example.jp")),
-                        login: None,
                         at_ms: NOW + number,
                         adds: BTreeMap::from([(ANY.to_owned(), adds)]),
+                        sent: None,
                     };
                     let record = Record { audit: vec![row], history: Some(history), now_ms: NOW, ..Record::default() };
                     let asked = Instant::now();

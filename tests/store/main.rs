@@ -35,6 +35,8 @@ fn settled(item: OutboxItem) -> Settlement {
         open: Vec::new(),
         next_ms: NOW + HOUR,
         warned: false,
+        said: Vec::new(),
+        stuck: Vec::new(),
         reports: Vec::new(),
         audit: Vec::new(),
         now_ms: NOW,

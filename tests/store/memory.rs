@@ -20,7 +20,6 @@ async fn windows_count_a_mail_once_and_forget_what_did_not_leave() {
     let row = |number, at_ms, persons, external| HistoryRow {
         key: key(number),
         sender: Address::new("clerk@CITY.example.jp"),
-        login: None,
         at_ms,
         adds: BTreeMap::from([
             (ANY.to_owned(), Sums { persons, visible_external: 1, external_recipients: external, mails: 1 }),
@@ -30,6 +29,7 @@ async fn windows_count_a_mail_once_and_forget_what_did_not_leave() {
             ),
             ("carrier".to_owned(), Sums::default()),
         ]),
+        sent: None,
     };
     for row in [row(1, NOW, 5, 50), row(1, NOW, 3, 90), row(2, NOW + HOUR, 7, 10), row(3, NOW - HOUR, 100, 100)] {
         store.record(Record { history: Some(row), now_ms: NOW, ..Record::default() }).await.unwrap();
@@ -82,18 +82,21 @@ async fn contacts_are_known_by_sender_and_survive_spelling() {
     let store = Store::memory().await.unwrap();
     let (one, other) = (Address::new("a@city.example.jp"), Address::new("b@city.example.jp"));
     let all: Vec<Address> = (0..37).map(|number| Address::new(&format!("p{number}@mail.test"))).collect();
-    assert_eq!(store.first_contact(&one, &all).await.unwrap(), all);
+    assert_eq!(store.first_contact(&one, &all, NOW + 1).await.unwrap(), all);
     store.remember_contacts(&one, &all[..20], NOW).await.unwrap();
     store.remember_contacts(&one, &all[10..21], NOW).await.unwrap();
-    assert_eq!(store.first_contact(&one, &all).await.unwrap(), all[21..]);
+    assert_eq!(store.first_contact(&one, &all, NOW + 1).await.unwrap(), all[21..]);
     assert_eq!(
-        store.first_contact(&one, &addresses(&["P3@MAIL.test", "new@mail.test"])).await.unwrap(),
+        store.first_contact(&one, &addresses(&["P3@MAIL.test", "new@mail.test"]), NOW + 1).await.unwrap(),
         addresses(&["new@mail.test"])
     );
-    assert_eq!(store.first_contact(&other, &all).await.unwrap(), all);
+    assert_eq!(store.first_contact(&other, &all, NOW + 1).await.unwrap(), all);
     let contacts = Some((other.clone(), all.clone()));
     store.record(Record { contacts, now_ms: NOW, ..Record::default() }).await.unwrap();
-    assert!(store.first_contact(&other, &all).await.unwrap().is_empty());
+    assert!(store.first_contact(&other, &all, NOW + 1).await.unwrap().is_empty());
+    store.remember_contacts(&other, &all, NOW + HOUR).await.unwrap();
+    assert_eq!(store.first_contact(&other, &all, NOW).await.unwrap(), all, "as it was when the mail began");
+    assert!(store.first_contact(&other, &all, NOW + 1).await.unwrap().is_empty(), "the first time is kept");
 }
 
 #[tokio::test]
