@@ -81,6 +81,14 @@ pub enum StartError {
     Workers(#[from] NotStarted),
 }
 
+impl StartError {
+    /// May the same start succeed later, without anybody changing a file? A taken port, a store in use, a lack of memory.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Bind { .. } | Self::Store(_) | Self::Workers(_))
+    }
+}
+
 /// A running guard.
 pub struct App {
     stopping: CancellationToken,

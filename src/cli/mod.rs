@@ -23,6 +23,8 @@ const OK: u8 = 0;
 const NO: u8 = 1;
 /// Wrong words, files or settings.
 const WRONG: u8 = 2;
+/// Something that may pass, in the numbering of sysexits.h (EX_TEMPFAIL): a service manager tries again.
+const LATER: u8 = 75;
 /// Configuration error in the numbering of sysexits.h, for service managers.
 const CONFIG: u8 = 78;
 

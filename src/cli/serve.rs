@@ -1,7 +1,7 @@
 //! `sekisho serve`: the guard as a service, under its own user, with reload on SIGHUP and an orderly stop on SIGTERM and SIGINT.
 //! It refuses to daemonise: a service manager does that.
 
-use super::{CONFIG, ConfigArgument, OK, WRONG, complain};
+use super::{CONFIG, ConfigArgument, LATER, OK, WRONG, complain};
 use super::{check, load};
 use crate::app::sockets::{self, Sockets};
 use crate::app::{App, Standing, StartError, confine, privileges};
@@ -31,13 +31,16 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     // In this order, and before any thread: sockets as whoever started us, then no longer root, then nothing beyond what is needed.
     let (sockets, standing) = match stand(&config) {
         Ok(stood) => stood,
-        Err(error) => {
-            complain(&format!("failed to {error}"));
-            return CONFIG;
-        }
+        Err(error) => return refuse(&error),
     };
     let Some(runtime) = load::runtime() else { return WRONG };
     runtime.block_on(serve(sockets, config, standing))
+}
+
+/// Says why there is no guard; the exit code tells a service manager whether to try again.
+fn refuse(error: &StartError) -> u8 {
+    complain(&format!("failed to {error}"));
+    if error.may_pass() { LATER } else { CONFIG }
 }
 
 /// Opens the sockets and gives up what is not needed any more.
@@ -67,10 +70,7 @@ async fn serve(sockets: Sockets, config: Config, standing: Standing) -> u8 {
     };
     let app = match App::start_on(sockets, config, standing).await {
         Ok(app) => app,
-        Err(error) => {
-            complain(&format!("failed to {error}"));
-            return CONFIG;
-        }
+        Err(error) => return refuse(&error),
     };
     tracing::info!("ready");
     let _ = sd_notify::notify(&[NotifyState::Ready]);

@@ -78,6 +78,12 @@ fn a_passed_socket_is_served_and_one_that_nobody_named_is_refused() {
     process.signal("TERM");
     assert_eq!(process.ended(), Some(0));
 
+    // A port that is taken may be free soon; a socket that the configuration does not know will not be known later.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", guard.smtp)).unwrap();
+    let mut later =
+        Process::start(Command::new(env!("CARGO_BIN_EXE_sekisho")).args(["serve", "-c"]).arg(&config), &log);
+    assert_eq!(later.ended(), Some(75), "{}", said());
+    drop(taken);
     let mut refused = Process::start(&mut command(free_port().unwrap()), &log);
     assert_eq!(refused.ended(), Some(78));
     assert!(said().contains("no `listen` of the configuration has this address"), "{}", said());
