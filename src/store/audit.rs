@@ -3,6 +3,7 @@
 
 use super::contact::{self, Contacts};
 use super::history::{self, HistoryRow, Kept};
+use super::many::Many;
 use super::notice::{self, NewNotice};
 use super::row::{Columns, int, json};
 use super::together::{self, MailGroup};
@@ -14,6 +15,7 @@ use crate::rules::verdict::Outcome;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -184,7 +186,8 @@ pub struct Record {
     pub group: Option<MailGroup>,
 }
 
-struct Recording {
+/// What a [`Record`] comes to in the database.
+pub(super) struct Recording {
     audit: Vec<NewAudit>,
     history: Option<Kept>,
     contacts: Option<Contacts>,
@@ -197,38 +200,62 @@ impl Write for Recording {
     type Out = ();
 
     async fn apply(&self, at: &mut AnyConnection) -> Result<(), StoreError> {
-        if let Some(row) = &self.history {
-            history::insert(at, row).await?;
-        }
-        if let Some(contacts) = &self.contacts {
-            contact::remember(at, contacts, self.now_ms).await?;
-        }
-        for new in &self.notices {
-            notice::insert(at, new, self.now_ms).await?;
-        }
-        if let Some(group) = &self.group {
-            together::keep(at, group).await?;
-        }
-        add(at, &self.audit).await
+        record_all(at, &[self]).await
+    }
+
+    fn recording(&self) -> Option<(&Recording, ())> {
+        Some((self, ()))
     }
 }
 
-/// Adds rows; the numbers follow each other because there is one writer and a failed transaction takes its numbers back.
+/// Writes what is to be remembered of many mails.
+pub(super) async fn record_all(at: &mut AnyConnection, all: &[&Recording]) -> Result<(), StoreError> {
+    let histories: Vec<&Kept> = all.iter().filter_map(|each| each.history.as_ref()).collect();
+    history::insert(at, &histories).await?;
+    for each in all {
+        if let Some(contacts) = &each.contacts {
+            contact::remember(at, contacts, each.now_ms).await?;
+        }
+        for new in &each.notices {
+            notice::insert(at, new, each.now_ms).await?;
+        }
+    }
+    let groups: Vec<&MailGroup> = all.iter().filter_map(|each| each.group.as_ref()).collect();
+    together::keep(at, &groups).await?;
+    let rows: Vec<&NewAudit> = all.iter().flat_map(|each| &each.audit).collect();
+    add_all(at, &rows).await
+}
+
+/// The numbers follow each other because there is one writer and a failed transaction takes its numbers back.
+static INSERT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO audit (seq, at_ms, mail, event, actor, rules, outcome, counts)
+         SELECT (SELECT COALESCE(MAX(seq), 0) FROM audit) + new.column1, new.column2, new.column3, new.column4, new.column5, new.column6,
+         new.column7, new.column8 FROM (VALUES",
+        "#, CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT)",
+        ") AS new",
+    )
+});
+
+/// Adds rows.
 pub(super) async fn add(at: &mut AnyConnection, rows: &[NewAudit]) -> Result<(), StoreError> {
-    for row in rows {
-        sqlx::query(
-            "INSERT INTO audit (seq, at_ms, mail, event, actor, rules, outcome, counts)
-             SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $4, $5, $6, $7 FROM audit",
-        )
-        .bind(int(row.at_ms))
-        .bind(row.mail.as_ref().map_or("", MailId::as_str))
-        .bind(row.event.as_str())
-        .bind(row.actor.as_ref().map(json).transpose()?)
-        .bind(json(&row.rules)?)
-        .bind(row.outcome.as_str())
-        .bind(json(&row.counts)?)
-        .execute(&mut *at)
-        .await?;
+    add_all(at, &rows.iter().collect::<Vec<_>>()).await
+}
+
+async fn add_all(at: &mut AnyConnection, rows: &[&NewAudit]) -> Result<(), StoreError> {
+    for (piece, text) in INSERT.pieces(rows.len()) {
+        let mut query = sqlx::query(text);
+        for row in &rows[piece] {
+            query = query
+                .bind(int(row.at_ms))
+                .bind(row.mail.as_ref().map_or("", MailId::as_str))
+                .bind(row.event.as_str())
+                .bind(row.actor.as_ref().map(json).transpose()?)
+                .bind(json(&row.rules)?)
+                .bind(row.outcome.as_str())
+                .bind(json(&row.counts)?);
+        }
+        query.execute(&mut *at).await?;
     }
     Ok(())
 }

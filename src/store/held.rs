@@ -164,10 +164,10 @@ impl Holding {
         .await?;
         outbox::insert_items(at, &new.id, &self.items).await?;
         if let Some(row) = &self.history {
-            history::insert(at, row).await?;
+            history::insert(at, &[row]).await?;
         }
         if let Some(group) = &new.group {
-            together::keep(at, group).await?;
+            together::keep(at, &[group]).await?;
         }
         let due_ms = new.now_ms.saturating_add(new.settle_ms);
         let notice = NewNotice::held(&new.id, NoticeKind::Held, due_ms);

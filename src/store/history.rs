@@ -1,13 +1,14 @@
 //! What each sender sent lately, as numbers: one row a mail and class of recipients, however many transactions carried it.
 //! It refuses to keep addresses: senders are keyed hashes.
 
+use super::many::Many;
 use super::row::{Columns, int};
 use super::secret::Secret;
 use super::{MailKey, NewSent, Store, StoreError};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 /// The class under which a mail counts whatever its recipients are.
@@ -36,50 +37,75 @@ pub struct Sums {
     pub mails: u64,
 }
 
-/// A row with its sender hashed.
+/// The rows of one mail, with their senders and logins hashed.
 pub(super) struct Kept {
-    row: HistoryRow,
-    sender: String,
-    sent: Vec<(&'static str, String)>,
+    key: MailKey,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    class: String,
+    who: String,
+    at_ms: u64,
+    adds: Sums,
 }
 
 impl Kept {
     pub(super) fn new(row: HistoryRow, secret: &Secret) -> Self {
-        let sender = secret.hash(&row.sender);
-        let whose = row.sent.iter().flat_map(|sent| &sent.whose);
-        let sent = whose.map(|(class, name)| (*class, secret.hash(name))).collect();
-        Self { row, sender, sent }
+        let who = secret.hash(&row.sender);
+        let usual = row.adds.into_iter();
+        let usual = usual.map(|(class, adds)| Row { class, who: who.clone(), at_ms: row.at_ms, adds });
+        let sent = row.sent.iter().flat_map(|sent| sent.whose.iter().map(move |whose| (sent, whose)));
+        let sent = sent.map(|(sent, (class, name))| Row {
+            class: (*class).to_owned(),
+            who: secret.hash(name),
+            at_ms: sent.at_ms,
+            adds: sent.sums(),
+        });
+        let rows = usual.chain(sent).filter(|row| row.adds != Sums::default()).collect();
+        Self { key: row.key, rows }
     }
 }
 
-/// Adds the numbers, or raises those that are there.
-pub(super) async fn insert(at: &mut AnyConnection, kept: &Kept) -> Result<(), StoreError> {
-    let row = &kept.row;
-    let usual = row.adds.iter().map(|(class, adds)| (class.as_str(), &kept.sender, row.at_ms, *adds));
-    let sent = kept.sent.iter().zip(row.sent.iter().cycle());
-    let sent = sent.map(|((class, who), sent)| (*class, who, sent.at_ms, sent.sums()));
-    for (class, sender, at_ms, adds) in usual.chain(sent).filter(|(_, _, _, adds)| *adds != Sums::default()) {
-        sqlx::query(
-            "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (mail_key, class) DO UPDATE SET
-             persons = CASE WHEN history.persons > excluded.persons THEN history.persons ELSE excluded.persons END,
-             visible_external = CASE WHEN history.visible_external > excluded.visible_external
-                 THEN history.visible_external ELSE excluded.visible_external END,
-             external_recipients = CASE WHEN history.external_recipients > excluded.external_recipients
-                 THEN history.external_recipients ELSE excluded.external_recipients END,
-             mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
-        )
-        .bind(row.key.0.as_str())
-        .bind(class)
-        .bind(sender.as_str())
-        .bind(int(at_ms))
-        .bind(int(adds.persons))
-        .bind(int(adds.visible_external))
-        .bind(int(adds.external_recipients))
-        .bind(int(adds.mails))
-        .execute(&mut *at)
-        .await?;
+static INSERT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO history (mail_key, class, sender, at_ms, persons, visible_external, external_recipients, mails) VALUES",
+        "?, ?, ?, ?, ?, ?, ?, ?",
+        "ON CONFLICT (mail_key, class) DO UPDATE SET
+         persons = CASE WHEN history.persons > excluded.persons THEN history.persons ELSE excluded.persons END,
+         visible_external = CASE WHEN history.visible_external > excluded.visible_external
+             THEN history.visible_external ELSE excluded.visible_external END,
+         external_recipients = CASE WHEN history.external_recipients > excluded.external_recipients
+             THEN history.external_recipients ELSE excluded.external_recipients END,
+         mails = CASE WHEN history.mails > excluded.mails THEN history.mails ELSE excluded.mails END",
+    )
+});
+
+/// Writes rows; of a mail that is there already the larger numbers stay.
+pub(super) async fn insert(at: &mut AnyConnection, kept: &[&Kept]) -> Result<(), StoreError> {
+    // One statement must not change a row twice: of two transactions of one mail the second goes into a round of its own.
+    let mut rest: Vec<(&MailKey, &Row)> =
+        kept.iter().flat_map(|kept| kept.rows.iter().map(|row| (&kept.key, row))).collect();
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(key, row)| seen.insert((*key, row.class.as_str())));
+        rest = later;
+        for (piece, text) in INSERT.pieces(now.len()) {
+            let mut query = sqlx::query(text);
+            for (key, row) in &now[piece] {
+                query = query
+                    .bind(key.0.as_str())
+                    .bind(row.class.as_str())
+                    .bind(row.who.as_str())
+                    .bind(int(row.at_ms))
+                    .bind(int(row.adds.persons))
+                    .bind(int(row.adds.visible_external))
+                    .bind(int(row.adds.external_recipients))
+                    .bind(int(row.adds.mails));
+            }
+            query.execute(&mut *at).await?;
+        }
     }
     Ok(())
 }

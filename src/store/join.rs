@@ -66,10 +66,10 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
     }
     outbox::insert_items(at, &mail.id, &with.items).await?;
     if let Some(row) = &with.history {
-        history::insert(at, row).await?;
+        history::insert(at, &[row]).await?;
     }
     if let Some(group) = &new.group {
-        together::keep(at, group).await?;
+        together::keep(at, &[group]).await?;
     }
     audit::add(at, &joined(&new.audit, &mail.id)).await
 }

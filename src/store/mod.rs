@@ -8,6 +8,7 @@ mod error;
 mod held;
 mod history;
 mod join;
+mod many;
 mod notice;
 mod open;
 mod outbox;

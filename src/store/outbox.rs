@@ -139,7 +139,7 @@ pub(super) async fn insert(
     };
     insert_items(at, &queueing.id, &queueing.items).await?;
     if let Some(row) = &queueing.history {
-        history::insert(at, row).await?;
+        history::insert(at, &[row]).await?;
     }
     if let Some(contacts) = &queueing.contacts {
         contact::remember(at, contacts, queueing.now_ms).await?;
@@ -148,7 +148,7 @@ pub(super) async fn insert(
         notice::insert(at, new, queueing.now_ms).await?;
     }
     if let Some(group) = &queueing.group {
-        together::keep(at, group).await?;
+        together::keep(at, &[group]).await?;
     }
     audit::add(at, &queueing.audit).await?;
     Ok(body.and_then(Body::file).filter(|_| !new).cloned())

@@ -1,12 +1,14 @@
 //! What the transactions of one mail have in common, kept as long as further ones may come, so that a restart in between changes nothing.
 //! It refuses to keep a recipient: numbers, the verdict and its reasons are enough for the transactions to agree.
 
+use super::many::Many;
 use super::row::{Columns, int, json};
 use super::{MailKey, Store, StoreError};
 use crate::id::MailId;
 use crate::rules::verdict::Verdict;
 use sqlx::AnyConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 
 /// How long a row is kept, in milliseconds; the time within which transactions are one mail is shorter.
 const KEEP_MS: u64 = 2 * 24 * 3_600_000;
@@ -36,13 +38,11 @@ impl MailGroup {
     }
 }
 
-/// Writes what a transaction adds; of two verdicts the stricter one stays.
-pub(super) async fn keep(at: &mut AnyConnection, group: &MailGroup) -> Result<(), StoreError> {
-    let strictness = group.verdict.as_ref().map_or(0, |verdict| verdict.outcome as i64);
-    sqlx::query(
-        "INSERT INTO mail_group (mail_key, mail, first_ms, last_ms, windows, strictness, verdict)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (mail_key) DO UPDATE SET
+static KEEP: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO mail_group (mail_key, mail, first_ms, last_ms, windows, strictness, verdict) VALUES",
+        "?, ?, ?, ?, ?, ?, ?",
+        "ON CONFLICT (mail_key) DO UPDATE SET
          verdict = CASE WHEN excluded.mail <> mail_group.mail OR excluded.strictness >= mail_group.strictness
              THEN excluded.verdict ELSE mail_group.verdict END,
          strictness = CASE WHEN excluded.mail <> mail_group.mail OR excluded.strictness >= mail_group.strictness
@@ -50,15 +50,32 @@ pub(super) async fn keep(at: &mut AnyConnection, group: &MailGroup) -> Result<()
          mail = excluded.mail, first_ms = excluded.first_ms, last_ms = excluded.last_ms, windows = excluded.windows
          WHERE excluded.first_ms >= mail_group.first_ms",
     )
-    .bind(group.content.0.as_str())
-    .bind(group.mail.as_str())
-    .bind(int(group.first_ms))
-    .bind(int(group.last_ms))
-    .bind(json(&group.windows)?)
-    .bind(strictness)
-    .bind(group.verdict.as_ref().map(json).transpose()?)
-    .execute(at)
-    .await?;
+});
+
+/// Writes what transactions add; of two verdicts the stricter one stays.
+pub(super) async fn keep(at: &mut AnyConnection, groups: &[&MailGroup]) -> Result<(), StoreError> {
+    // One statement must not change a row twice: of two transactions of one mail the second goes into a round of its own.
+    let mut rest = groups.to_vec();
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|group| seen.insert(&group.content));
+        rest = later;
+        for (piece, text) in KEEP.pieces(now.len()) {
+            let mut query = sqlx::query(text);
+            for group in &now[piece] {
+                let strictness = group.verdict.as_ref().map_or(0, |verdict| verdict.outcome as i64);
+                query = query
+                    .bind(group.content.0.as_str())
+                    .bind(group.mail.as_str())
+                    .bind(int(group.first_ms))
+                    .bind(int(group.last_ms))
+                    .bind(json(&group.windows)?)
+                    .bind(strictness)
+                    .bind(group.verdict.as_ref().map(json).transpose()?);
+            }
+            query.execute(&mut *at).await?;
+        }
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! It refuses to answer a job before its commit is on the disk, and to let one failing job sink the others of its group.
 
 use super::StoreError;
+use super::audit::{self, Recording};
 use sqlx::{AnyConnection, AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
@@ -20,6 +21,11 @@ pub(super) trait Write: Send + Sync + 'static {
 
     /// Applies the change inside the open transaction.
     fn apply(&self, at: &mut AnyConnection) -> impl Future<Output = Result<Self::Out, StoreError>> + Send;
+
+    /// The change as a record of a mail that is not kept, with what its caller learns: the records of a group are written together.
+    fn recording(&self) -> Option<(&Recording, Self::Out)> {
+        None
+    }
 }
 
 /// A change with its caller, without its types.
@@ -28,6 +34,9 @@ trait Job: Send {
         &'a mut self,
         at: &'a mut AnyConnection,
     ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+    fn is_recording(&self) -> bool;
+    /// As in [`Write::recording`]; who asks performs it, so it counts as run.
+    fn recording(&mut self) -> Option<&Recording>;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -46,6 +55,16 @@ impl<W: Write> Job for Pending<W> {
             self.out = Some(self.work.apply(at).await?);
             Ok(())
         })
+    }
+
+    fn is_recording(&self) -> bool {
+        self.work.recording().is_some()
+    }
+
+    fn recording(&mut self) -> Option<&Recording> {
+        let (recording, out) = self.work.recording()?;
+        self.out = Some(out);
+        Some(recording)
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -155,9 +174,15 @@ async fn commit(pool: &AnyPool, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreEr
 async fn transaction(at: &mut AnyConnection, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     // IMMEDIATE: the write lock is taken here, where waiting for it is safe, and not at the first write.
     let mut open = at.begin_with("BEGIN IMMEDIATE").await?;
+    let mut recordings = Vec::new();
     for job in jobs {
-        job.run(&mut open).await?;
+        if job.is_recording() {
+            recordings.extend(job.recording());
+        } else {
+            job.run(&mut open).await?;
+        }
     }
+    audit::record_all(&mut open, &recordings).await?;
     open.commit().await?;
     Ok(())
 }

@@ -14,6 +14,61 @@ use sekisho::store::{
 use std::collections::BTreeMap;
 
 #[tokio::test]
+async fn records_that_are_written_together_are_as_if_written_one_by_one() {
+    let store = Store::memory().await.unwrap();
+    let sender = Address::new("clerk@city.example.jp");
+    // Sixty mails of two transactions each, all at the same moment: the writer commits them in groups, two of a mail often in the same one.
+    let records = (0..120u16).map(|number| {
+        let sums = Sums {
+            persons: u64::from(1 + number % 2),
+            external_recipients: u64::from(number % 2),
+            mails: 1,
+            ..Sums::default()
+        };
+        let history = HistoryRow {
+            key: key(number / 2),
+            sender: sender.clone(),
+            at_ms: NOW,
+            adds: BTreeMap::from([(ANY.to_owned(), sums), ("webmail".to_owned(), sums)]),
+        };
+        let audit = NewAudit::new(NOW, Some(id(number + 1)), Event::Relayed, Outcome::Pass)
+            .count("accepted", u64::from(number));
+        store.record(Record { audit: vec![audit], history: Some(history), now_ms: NOW, ..Record::default() })
+    });
+    for result in futures(records).await {
+        result.unwrap();
+    }
+    let want = Sums { persons: 120, visible_external: 0, external_recipients: 60, mails: 60 };
+    for class in [ANY, "webmail"] {
+        assert_eq!(store.window(&sender, NOW, class, None).await.unwrap(), want, "{class}");
+    }
+    let rows = store.audit(&AuditFilter { limit: 1_000, ..AuditFilter::default() }).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (1..=120).collect::<Vec<_>>());
+    let mut mails: Vec<_> = rows.iter().map(|row| (row.counts["accepted"], row.mail.clone())).collect();
+    mails.sort();
+    assert_eq!(mails, (0..120).map(|number| (u64::from(number), Some(id(number + 1)))).collect::<Vec<_>>());
+}
+
+/// Runs all at the same time.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (one, done) in running.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let std::task::Poll::Ready(output) = one.as_mut().poll(context) {
+                *done = Some(output);
+            }
+        }
+        if running.iter().all(|(_, done)| done.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+#[tokio::test]
 async fn windows_count_a_mail_once_and_forget_what_did_not_leave() {
     let store = Store::memory().await.unwrap();
     let sender = Address::new("Clerk@city.example.jp");
