@@ -66,8 +66,7 @@ pub fn without_calls() -> bool {
 }
 
 /// Calls that a library may try on its way and can do without: the C library looks into /proc when it gives memory back, others count processors.
-const DENIED: [libc::c_long; 7] = [
-    libc::SYS_prctl,
+const DENIED: [libc::c_long; 6] = [
     libc::SYS_openat,
     libc::SYS_readlinkat,
     libc::SYS_newfstatat,
@@ -117,13 +116,16 @@ const ALLOWED: [libc::c_long; 36] = [
 ];
 
 fn denied(arch: TargetArch) -> Option<BpfProgram> {
-    let calls = DENIED.iter().map(|call| (*call, Vec::new())).collect();
+    let mut calls: BTreeMap<i64, Vec<SeccompRule>> = DENIED.iter().map(|call| (*call, Vec::new())).collect();
+    // "No new privileges" is said again with the second filter; a process may always give that up.
+    let sealing = u64::from(libc::PR_SET_NO_NEW_PRIVS.unsigned_abs());
+    calls.insert(libc::SYS_prctl, vec![rule(0, SeccompCmpOp::Ne, sealing)?]);
     program(calls, SeccompAction::Allow, SeccompAction::Errno(libc::EACCES.unsigned_abs()), arch)
 }
 
 fn allowed(arch: TargetArch) -> Option<BpfProgram> {
     let mut calls: BTreeMap<i64, Vec<SeccompRule>> =
-        ALLOWED.iter().chain(&DENIED).map(|call| (*call, Vec::new())).collect();
+        ALLOWED.iter().chain(&DENIED).chain(&[libc::SYS_prctl]).map(|call| (*call, Vec::new())).collect();
     let executable = u64::from(libc::PROT_EXEC.unsigned_abs());
     // New memory is for data: nothing that a mail brought becomes a program.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {

@@ -54,6 +54,7 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(('127.0.0.1', int(sys.argv[1])))
 s.listen(64)
 os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
 os.environ['LISTEN_FDS'] = '1'
 os.environ['LISTEN_PID'] = str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
