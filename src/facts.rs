@@ -4,9 +4,10 @@
 use crate::address::Address;
 use crate::detect::{Count, Kind, Persons};
 use crate::extract::{Attachment, Unreadable};
+use crate::mail::shown::{Place, Shown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 /// All facts of one mail.
@@ -22,8 +23,11 @@ pub struct Facts {
     pub client: Option<IpAddr>,
     /// Distinct envelope recipients of the whole mail, over all its transactions seen so far.
     pub recipients: Vec<Address>,
-    /// Distinct addresses a receiving client would show in To, Cc, Resent-To and Resent-Cc.
+    /// Distinct addresses a receiving client would show: in To, Cc, Resent-To and Resent-Cc, as people of calendars, in a `winmail.dat`.
     pub visible: Vec<Address>,
+    /// Those of them that no rewriting can take out, by the place that shows them; an empty list: it is not known whom it shows.
+    #[serde(default)]
+    pub unremovable: BTreeMap<Place, Vec<Address>>,
     /// Why the recipient fields cannot be read without doubt (unparsable field, two readers differ); `None` when they can.
     pub recipients_unclear: Option<String>,
     /// The decoded Subject.
@@ -96,17 +100,67 @@ pub struct LocalTime {
 }
 
 impl Facts {
+    /// Adds whom the mail shows outside of its header.
+    pub fn show(&mut self, shown: Shown) {
+        let mut seen: HashSet<String> = self.visible.iter().map(|address| address.key().to_owned()).collect();
+        let new = shown.addresses().filter(|address| seen.insert(address.key().to_owned()));
+        self.visible.extend(new.cloned());
+        self.unremovable = shown.fixed;
+    }
+
+    /// Did the client log in as somebody who is not the sender, by envelope or by header? A login without `@` is compared with the local
+    /// part. The null reverse-path names nobody, so that only the header counts then.
+    #[must_use]
+    pub fn login_mismatch(&self) -> bool {
+        let Some(login) = self.login.as_deref().map(str::to_lowercase) else { return false };
+        let differs = |address: &Address| {
+            let text = address.as_str().to_lowercase();
+            let own =
+                if login.contains('@') { text.as_str() } else { text.rsplit_once('@').map_or("", |(local, _)| local) };
+            own != login
+        };
+        self.sender.iter().chain(&self.header_from).any(differs)
+    }
+
     /// The facts of a mail whose inspection could not be finished: only the envelope is known.
     #[must_use]
     pub fn failed(envelope: &crate::mail::envelope::Envelope, bytes: u64, cause: &str) -> Self {
         Self {
             sender: envelope.sender.clone(),
             login: envelope.client.login.clone(),
-            client: Some(envelope.client.ip),
+            client: Some(envelope.client.origin()),
             recipients: envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
             bytes,
             inspection_failed: Some(cause.to_owned()),
             ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_compared_with_envelope_and_header() {
+        for (login, sender, from, mismatch) in [
+            (None, "taro@example.jp", "boss@example.jp", false),
+            (Some("taro@example.jp"), "Taro@Example.JP", "taro@example.jp", false),
+            (Some("TARO"), "taro@example.jp", "taro@mail.example.jp", false),
+            (Some("taro"), "boss@example.jp", "taro@example.jp", true),
+            (Some("taro"), "taro@example.jp", "boss@example.jp", true),
+            (Some("taro@example.jp"), "taro@other.example.jp", "taro@example.jp", true),
+            (Some("taro"), "", "taro@example.jp", false),
+            (Some("taro"), "", "boss@example.jp", true),
+            (Some("tar"), "taro@example.jp", "taro@example.jp", true),
+        ] {
+            let facts = Facts {
+                login: login.map(str::to_owned),
+                sender: (!sender.is_empty()).then(|| Address::new(sender)),
+                header_from: vec![Address::new(from)],
+                ..Facts::default()
+            };
+            assert_eq!(facts.login_mismatch(), mismatch, "{login:?} {sender} {from}");
         }
     }
 }

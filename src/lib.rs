@@ -18,6 +18,7 @@ pub mod facts;
 pub mod inspect;
 pub mod plan;
 pub mod rules;
+pub mod seal;
 // Layer 3: keeping
 pub mod hold;
 pub mod notice;

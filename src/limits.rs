@@ -4,6 +4,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Octets of one line of AUTH without its CRLF (RFC 4954 4).
+pub const AUTH_LINE: usize = 12_288;
+/// Octets of one over-long command line that are read on before the session is closed.
+pub const OVERLONG: usize = 1024 * 1024;
+/// Recipients refused as too many before each counts as an error: a pipelining client has sent them before it can see the first refusal.
+pub const OVERSHOOT: usize = 1_000;
+
 /// All settings, with defaults that suit an organisation of some thousand people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -38,14 +45,30 @@ pub struct Limits {
     pub worker_mebibytes: u64,
     /// Connections in all.
     pub connections: usize,
-    /// Connections of one client address.
+    /// Connections of one client address outside the networks that may relay; those share three quarters of all.
     pub connections_per_client: usize,
     /// Transactions on one connection.
     pub transactions: usize,
     /// Refused or unknown commands on one connection before it is closed.
     pub errors: usize,
-    /// Seconds without any octet from the client (RFC 5321 4.5.3.2.7 asks for at least 300).
+    /// Failed logins on one connection before it is closed.
+    pub failed_logins: usize,
+    /// Commands in a row that move no mail (EHLO, NOOP, RSET, VRFY, HELP) before each counts as an error.
+    pub idle_commands: usize,
+    /// Commands within one minute on a connection, since its last accepted mail. A mail to all `recipients` must fit.
+    pub commands_per_minute: usize,
+    /// Seconds between two commands, for one whole command, and without any octet of a mail (RFC 5321 4.5.3.2.7 asks for at least 300).
     pub idle_seconds: u64,
+    /// Seconds a connection may last without a mail that was accepted.
+    pub session_seconds: u64,
+    /// Seconds that the text of any mail may take to come; a large one gets more by `data_rate`.
+    pub data_seconds: u64,
+    /// Octets a second that a client must send at least once `data_seconds` are over.
+    pub data_rate: u64,
+    /// Seconds for a TLS handshake or the header of a PROXY connection.
+    pub handshake_seconds: u64,
+    /// Seconds in which a client must take a reply.
+    pub reply_seconds: u64,
     /// `Received` fields before a mail counts as looping (RFC 5321 6.3 asks for at least 100).
     pub hops: usize,
     /// `Received` fields of this very host before a mail counts as looping; a mail that passes it twice on purpose has one.
@@ -69,11 +92,19 @@ impl Default for Limits {
             archive_ratio: 200,
             inspection_seconds: 30,
             worker_mebibytes: 2_048,
-            connections: 1_000,
+            connections: 2_000,
             connections_per_client: 200,
             transactions: 1_000,
             errors: 20,
+            failed_logins: 5,
+            idle_commands: 100,
+            commands_per_minute: 6_000,
             idle_seconds: 300,
+            session_seconds: 3_600,
+            data_seconds: 600,
+            data_rate: 1_024,
+            handshake_seconds: 30,
+            reply_seconds: 60,
             hops: 100,
             own_hops: 5,
         }

@@ -42,8 +42,12 @@ mod person;
 mod signals;
 #[path = "crash/sink.rs"]
 mod sink;
+#[path = "crash/soak.rs"]
+mod soak;
 #[path = "crash/storm.rs"]
 mod storm;
+#[path = "crash/watch.rs"]
+mod watch;
 
 use dice::Dice;
 use storm::{End, Storm};
@@ -79,4 +83,25 @@ fn an_orderly_stop_neither_loses_nor_repeats() {
     let report = check::check(&run);
     println!("{report}\n{}", run.phases());
     assert_eq!((report.retried, report.redelivered), (0, 0), "an orderly stop repeats nothing");
+}
+
+/// A few hundred mails here; `tests/soak` sets other numbers: `SEKISHO_SOAK_MAILS`, `SEKISHO_SOAK_CLIENTS`, `SEKISHO_SOAK_SECONDS` between kills, and
+/// `SEKISHO_SOAK_FAULTS` in a thousand.
+#[test]
+fn a_long_day_with_a_bad_server_loses_nothing() {
+    let seed = seed();
+    println!("SEKISHO_CRASH_SEED={seed}");
+    let mails = number("SEKISHO_SOAK_MAILS");
+    let report = soak::run(
+        soak::Plan {
+            mails: mails.unwrap_or(300),
+            clients: number("SEKISHO_SOAK_CLIENTS").unwrap_or(10),
+            every: std::time::Duration::from_secs(number("SEKISHO_SOAK_SECONDS").unwrap_or(2)),
+            faulty: number("SEKISHO_SOAK_FAULTS").unwrap_or(if mails.is_some() { 10 } else { 100 }),
+        },
+        Dice::new(seed.wrapping_add(2)),
+    );
+    println!("{report}");
+    // In a short run the guard is still growing to its size.
+    assert!(mails.is_none() || report.is_flat(), "memory or open files grow");
 }

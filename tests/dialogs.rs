@@ -11,6 +11,8 @@ mod policy;
 mod properties;
 #[path = "dialogs/script.rs"]
 mod script;
+#[path = "dialogs/sockets.rs"]
+mod sockets;
 #[path = "dialogs/upstream.rs"]
 mod upstream;
 
@@ -25,7 +27,7 @@ fn every_dialog_goes_as_written() {
         .filter(|path| path.extension().is_some_and(|end| end == "smtp"))
         .collect();
     files.sort();
-    assert!(files.len() >= 60, "only {} dialogs found", files.len());
+    assert!(files.len() >= 200, "only {} dialogs found", files.len());
     let mut failures = Vec::new();
     for path in &files {
         let text = std::fs::read_to_string(path).unwrap();

@@ -5,6 +5,7 @@
 
 use regex::Regex;
 use sekisho::config::Config;
+use sekisho::config::upstream::Place;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -100,8 +101,8 @@ fn the_container_files_fit_each_other_and_the_program() {
         Err(problems) => panic!("{problems:?}"),
     };
     let (image, compose) = (read("Dockerfile"), read("compose.yaml"));
-    let (service, port) = config.upstream.server.split_once(':').unwrap();
-    assert!(compose.contains(&format!("\n  {service}:\n")) && port == "25");
+    let Place::Host { host: service, port } = &config.upstream.servers[0].place else { panic!("a host is named") };
+    assert!(compose.contains(&format!("\n  {service}:\n")) && *port == 25);
     let mail = config.listeners[0].listen.port();
     let page = config.console.unwrap().listen.port();
     assert!(image.contains(&format!("EXPOSE {mail} {page}\n")));

@@ -20,11 +20,9 @@ use std::time::Duration;
 fn envelope(mail: &Outgoing) -> Envelope {
     Envelope {
         client: Client {
-            ip: "127.0.0.1".parse().unwrap(),
             helo: "client.example.jp".to_owned(),
             esmtp: true,
-            tls: false,
-            login: None,
+            ..Client::new("127.0.0.1".parse().unwrap())
         },
         sender: Some(Address::new(&mail.from)),
         parameters: MailParameters::default(),

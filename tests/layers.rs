@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 const LAYERS: [&[&str]; 6] = [
     &["address", "id", "limits", "network"],
     &["smtp", "mail", "config"],
-    &["extract", "detect", "facts", "inspect", "rules", "plan"],
+    &["extract", "detect", "facts", "inspect", "rules", "plan", "seal"],
     &["store", "hold", "outbox", "notice"],
     &["listen", "relay", "console", "worker"],
     &["pipeline", "app", "reload", "cli", "main", "clock"],

@@ -5,3 +5,5 @@
 mod message;
 #[path = "mail/recipients.rs"]
 mod recipients;
+#[path = "mail/tnef.rs"]
+mod tnef;

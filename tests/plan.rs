@@ -1,6 +1,11 @@
 //! Tests of the plan: what leaves in which copy, byte for byte, over made-up mails of every form.
 //! It refuses to compare by eye: every claim of the plan about bytes is a property.
 
+#[path = "plan/elsewhere.rs"]
+mod elsewhere;
+#[path = "plan/surgery.rs"]
+mod surgery;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use sekisho::address::{Address, DomainSet};

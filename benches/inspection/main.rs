@@ -117,10 +117,8 @@ fn letter(bytes: usize) -> String {
 }
 
 fn envelope(mail: &Outgoing) -> Envelope {
-    let client =
-        Client { ip: [127, 0, 0, 1].into(), helo: "bench.example.jp".to_owned(), esmtp: true, tls: false, login: None };
     Envelope {
-        client,
+        client: Client { helo: "bench.example.jp".to_owned(), esmtp: true, ..Client::new([127, 0, 0, 1].into()) },
         sender: Some(Address::new(&mail.from)),
         parameters: MailParameters::default(),
         recipients: mail.recipients.iter().map(|recipient| Recipient::new(recipient)).collect(),

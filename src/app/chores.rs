@@ -10,12 +10,13 @@ use crate::listen::Shared;
 use crate::listen::tls::Certificate;
 use crate::notice::link::LinkKey;
 use crate::notice::{Author, Language, Voice};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Sealed};
 use crate::pipeline::Metrics;
 use crate::relay::Relay;
 use crate::reload::{self, Fingerprint};
 use crate::rules::RuleSet;
 use crate::rules::verdict::Bilingual;
+use crate::seal::Sealer;
 use crate::store::{Retention, Store};
 use crate::worker::Pool;
 use arc_swap::ArcSwap;
@@ -46,6 +47,7 @@ pub(super) struct Chores {
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) store: Arc<Store>,
     pub(super) relay: Arc<Relay>,
+    pub(super) sealer: Arc<Sealer>,
     pub(super) outbox: Outbox,
     pub(super) desk: Arc<Desk>,
     pub(super) key: LinkKey,
@@ -70,9 +72,12 @@ impl Chores {
             }
         });
         let all = Arc::clone(self);
+        let clock = self.clock.clone();
+        let sealed = Sealed::new(Arc::clone(&self.relay), Arc::clone(&self.sealer), Arc::new(move || clock.now_ms()));
+        let sealed = Arc::new(sealed);
         tasks.spawn(async move {
             let clock = all.clock.clone();
-            all.outbox.run(move || clock.now_ms(), &all.relay, &all.bell, &all.stopping).await;
+            all.outbox.run(move || clock.now_ms(), &sealed, &all.bell, &all.stopping).await;
         });
         let all = Arc::clone(self);
         tasks.spawn(async move {

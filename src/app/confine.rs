@@ -4,6 +4,7 @@
 use super::StartError;
 use crate::config::Config;
 use crate::config::file::Confine;
+use crate::config::upstream::Place;
 use crate::worker::sandbox::{LANDLOCK, version, without_files};
 use landlock::{
     Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
@@ -12,6 +13,7 @@ use landlock::{
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -110,8 +112,12 @@ fn programs() -> BTreeSet<PathBuf> {
 fn readable(config: &Config) -> BTreeSet<PathBuf> {
     let mut folders: BTreeSet<PathBuf> = config.process.read.iter().cloned().collect();
     let tls = config.tls.iter().flat_map(|(certificate, key)| [certificate, key]);
-    let upstream = config.upstream.ca.iter().chain(config.upstream.login.iter().map(|(_, password)| password));
-    for file in tls.chain(upstream) {
+    let clients = config.listeners.iter().filter_map(|listener| listener.client_ca.as_ref().map(|(roots, _)| roots));
+    let upstream = config.upstream.servers.iter().flat_map(|server| {
+        let identity = server.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        server.ca.iter().chain(identity).chain(server.login.iter().map(|(_, password)| password))
+    });
+    for file in tls.chain(clients).chain(upstream) {
         folders.extend(homes(file));
     }
     if let Some(rules) = &config.rules {
@@ -149,6 +155,8 @@ fn links_below(folder: &Path) -> BTreeSet<PathBuf> {
 
 /// Ports that the guard connects to.
 fn ports(config: &Config) -> BTreeSet<u16> {
-    let upstream = config.upstream.server.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    upstream.into_iter().chain([DNS]).collect()
+    let servers = config.upstream.servers.iter().map(|server| match server.place {
+        Place::Host { port, .. } | Place::Mx { port, .. } => port,
+    });
+    servers.chain(config.upstream.resolvers.iter().map(SocketAddr::port)).chain([DNS]).collect()
 }

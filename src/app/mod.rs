@@ -7,24 +7,26 @@ mod letters;
 pub mod privileges;
 mod pulse;
 pub mod sockets;
+mod submission;
 mod tls;
+mod upstream;
 
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::file::UpstreamTls;
 use crate::config::{self, Config};
 use crate::console;
 use crate::hold::Desk;
-use crate::listen::tls::{Certificate, TlsError};
+use crate::listen::tls::{Certificate, Clients, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
 use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
 use crate::pipeline::{Metrics, Parts, Pipeline};
-use crate::relay::{self, Policy, Relay, RelayTls, RelayTlsError};
+use crate::relay::{Relay, RelayTlsError};
 use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
+use crate::seal::{Sealer, Signer, Stamp};
 use crate::store::{self, Store, StoreError};
 use crate::worker::{self, Confinement, NotStarted, Pool};
 use arc_swap::ArcSwap;
@@ -136,7 +138,7 @@ impl App {
             Some((certificate, key)) => Some(Arc::new(Certificate::load(certificate, key)?)),
             None => None,
         };
-        let relay = Arc::new(Relay::new(relay_options(&config)?));
+        let relay = Arc::new(upstream::relay(&config)?);
         let program = std::env::current_exe().map_err(StartError::Program)?;
         let workers = Arc::new(Pool::new(
             worker::Options {
@@ -148,6 +150,7 @@ impl App {
             },
             reload::context(&rules.load(), &config.limits),
         ));
+        listen::make_room(config.limits.connections);
         let held = workers.open().await?;
         let store =
             Arc::new(Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?);
@@ -164,6 +167,7 @@ impl App {
             .map_err(|_| StartError::Author(config.notice.from.clone()))?;
         let key = LinkKey::new(&store.derived_key("notice links"));
         let reporter = reporter(&config, clock.zone().clone());
+        let sealer = Arc::new(sealer(&config, &store));
         let pipeline = Arc::new(Pipeline::new(Parts {
             hostname: config.hostname.clone(),
             clock: clock.clone(),
@@ -177,6 +181,7 @@ impl App {
             bell: Arc::clone(&bell),
             metrics: Arc::clone(&metrics),
             reporter: reporter.clone(),
+            sealer: Arc::clone(&sealer),
             secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
             hide_client: config.hide_client,
             admins: config.notice.admins.clone(),
@@ -184,7 +189,8 @@ impl App {
         }));
 
         let stopping = CancellationToken::new();
-        let shared = Arc::new(Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone()));
+        let shared = Shared::new(accept(pipeline), offer(&relay, &config), stopping.clone());
+        let shared = Arc::new(submission::with_logins(shared, &relay, &config));
         let tasks = TaskTracker::new();
         let mut listening = Vec::new();
         for (socket, listener) in sockets.listeners.into_iter().zip(&config.listeners) {
@@ -203,6 +209,7 @@ impl App {
             certificate: certificate.clone(),
             store: Arc::clone(&store),
             relay: Arc::clone(&relay),
+            sealer,
             outbox: Outbox::new(Arc::clone(&store), reporter, patience(&config.outbox), config.upstream.connections),
             desk: Arc::clone(&desk),
             key,
@@ -218,6 +225,10 @@ impl App {
             let (store, shared) = (Arc::clone(&store), Arc::clone(&shared));
             tasks.spawn(pulse::beat(every, store, shared, listening.len(), stopping.clone()));
         }
+        {
+            let (relay, config) = (Arc::clone(&relay), config.clone());
+            tasks.spawn(async move { submission::warn_without_own_login(&relay, &config).await });
+        }
         let console = match (sockets.console, &config.console) {
             (Some(socket), Some(given)) => {
                 let socket = ready(socket)?;
@@ -231,7 +242,7 @@ impl App {
                     preview: None,
                 });
                 let acceptor = match (&certificate, given.tls) {
-                    (Some(certificate), true) => Some(certificate.server_config()?),
+                    (Some(certificate), true) => Some(certificate.server_config(None)?),
                     _ => None,
                 };
                 tasks.spawn(tls::serve(socket, acceptor, router, stopping.clone()));
@@ -274,7 +285,7 @@ impl App {
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
             tracing::warn!("some connections did not end in time; their clients got no reply and keep their mail");
         }
-        self.relay.close();
+        self.relay.close().await;
         self.store.close().await;
     }
 }
@@ -302,6 +313,16 @@ fn say_standing(standing: Standing, workers: Confinement, metrics: &Metrics) {
     if !workers.whole() {
         tracing::warn!("workers are not fully confined: a mail that takes one over could reach files or the network");
     }
+}
+
+/// Stamp and signatures of mails that leave. Without a key of its own the stamp has one made of the store's.
+fn sealer(config: &Config, store: &Store) -> Sealer {
+    let stamp = config.stamp.as_ref().map(|stamp| {
+        let own = store.derived_key("stamps");
+        Stamp::new(stamp.key.as_deref().unwrap_or(&own), stamp.max_age_ms)
+    });
+    let signers = config.dkim.iter().map(|dkim| Signer::new(&dkim.domain, &dkim.selector, dkim.key.clone()));
+    Sealer::new(stamp, signers.collect())
 }
 
 /// Who writes delivery reports.
@@ -338,14 +359,17 @@ fn resolve(
     config: &Config,
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Listener, TlsError> {
-    use crate::config::file::ListenerTls;
+    use crate::config::file::{ListenerAuth, ListenerTls};
     let start = match listener.tls {
         ListenerTls::Off => None,
         ListenerTls::Starttls => Some(Start::Command),
         ListenerTls::Implicit => Some(Start::Implicit),
     };
     let tls = match (start, certificate) {
-        (Some(start), Some(certificate)) => Some((start, certificate.server_config()?)),
+        (Some(start), Some(certificate)) => {
+            let clients = listener.client_ca.clone().map(|(ca, required)| Clients { ca, required });
+            Some((start, certificate.server_config(clients.as_ref())?))
+        }
         _ => None,
     };
     Ok(Listener {
@@ -353,31 +377,14 @@ fn resolve(
         tls,
         require_tls: listener.require_tls,
         allowed: listener.allowed.clone(),
+        auth: match listener.auth {
+            ListenerAuth::Off => listen::Auth::Off,
+            ListenerAuth::Optional => listen::Auth::Optional,
+            ListenerAuth::Required => listen::Auth::Required,
+        },
+        allowed_names: listener.allowed_names.clone(),
+        xclient: listener.xclient.clone(),
+        proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
-    })
-}
-
-fn relay_options(config: &Config) -> Result<relay::Options, StartError> {
-    let upstream = &config.upstream;
-    let policy = match upstream.tls {
-        UpstreamTls::Off => Policy::Off,
-        UpstreamTls::May => Policy::May,
-        UpstreamTls::Encrypt => Policy::Encrypt,
-        UpstreamTls::Verify => Policy::Verify,
-    };
-    let credentials = match &upstream.login {
-        Some((user, file)) => {
-            let password =
-                std::fs::read_to_string(file).map_err(|cause| StartError::Password { file: file.clone(), cause })?;
-            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
-        }
-        None => None,
-    };
-    Ok(relay::Options {
-        server: upstream.server.clone(),
-        hostname: config.hostname.clone(),
-        tls: RelayTls::new(policy, upstream.implicit, &upstream.name, upstream.ca.as_deref())?,
-        credentials,
-        connections: upstream.connections,
     })
 }

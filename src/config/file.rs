@@ -1,6 +1,7 @@
 //! What `sekisho.toml` may say, key by key, with the defaults of everything that has one.
 //! It refuses unknown keys; whether the values make sense together is decided in `config::mod`.
 
+pub use super::upstream::file::{Upstream, UpstreamTls};
 use crate::limits::Limits;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -42,6 +43,34 @@ pub struct File {
     #[serde(default)]
     pub limits: Limits,
     pub time_zone: Option<Spanned<String>>,
+    #[serde(default)]
+    pub dkim: Vec<Dkim>,
+    #[serde(default)]
+    pub stamp: Stamp,
+}
+
+/// One `[[dkim]]`: a key to sign with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dkim {
+    pub domain: Spanned<String>,
+    pub selector: Spanned<String>,
+    pub key: Spanned<String>,
+}
+
+/// `[stamp]`: the mark of a checked mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stamp {
+    pub enabled: bool,
+    pub key_file: Option<Spanned<String>>,
+    pub max_age: Spanned<String>,
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Self { enabled: false, key_file: None, max_age: Spanned::new(0..0, "1h".into()) }
+    }
 }
 
 /// One `[[listener]]`.
@@ -54,6 +83,38 @@ pub struct Listener {
     #[serde(default)]
     pub require_tls: bool,
     pub allowed: Option<Vec<Spanned<String>>>,
+    pub auth: Option<Spanned<ListenerAuth>>,
+    pub client_ca: Option<PathBuf>,
+    pub client_cert: Option<Spanned<ClientCertificate>>,
+    pub allowed_names: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub xclient: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub proxy: Vec<Spanned<String>>,
+}
+
+/// Certificates of clients, which `client_ca` has signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificate {
+    /// Asked for; a client without one is served.
+    #[default]
+    Optional,
+    /// A client without one is refused.
+    Required,
+}
+
+/// Logins of clients (RFC 4954); the upstream verifies them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerAuth {
+    /// There are none.
+    #[default]
+    Off,
+    /// Who has logged in may relay, besides the clients of `allowed`.
+    Optional,
+    /// Nobody sends mail without.
+    Required,
 }
 
 /// How a listener speaks TLS.
@@ -75,42 +136,6 @@ pub enum ListenerTls {
 pub struct Tls {
     pub certificate: PathBuf,
     pub key: PathBuf,
-}
-
-/// `[upstream]`: the mail server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    pub server: Spanned<String>,
-    #[serde(default)]
-    pub tls: UpstreamTls,
-    #[serde(default)]
-    pub implicit: bool,
-    pub name: Option<String>,
-    pub ca: Option<PathBuf>,
-    pub user: Option<String>,
-    pub password_file: Option<PathBuf>,
-    #[serde(default = "connections")]
-    pub connections: usize,
-}
-
-fn connections() -> usize {
-    50
-}
-
-/// How the upstream connection speaks TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UpstreamTls {
-    /// Never.
-    Off,
-    /// When it is offered, without verification (RFC 7435).
-    #[default]
-    May,
-    /// Always, without verification.
-    Encrypt,
-    /// Always, and the certificate must be good for the name.
-    Verify,
 }
 
 /// `[notice]`.

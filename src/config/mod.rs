@@ -1,13 +1,16 @@
 //! The configuration: what the file may say (`file`), and what it means here, resolved and valid by construction.
 //! It refuses unknown keys and values that cannot work together, and points at the line, the column and the way out.
 
+pub mod dkim;
 pub mod error;
 pub mod file;
+mod key;
 mod listener;
 mod outbox;
 mod process;
 mod rates;
-mod upstream;
+pub mod stamp;
+pub mod upstream;
 
 pub use process::Process;
 pub use rates::Rates;
@@ -16,11 +19,12 @@ use crate::address::Address;
 use crate::limits::Limits;
 use crate::network::Network;
 use error::{Problem, Source};
-use file::{File, ListenerTls, LogFormat, UpstreamTls};
+use file::{File, ListenerAuth, ListenerTls, LogFormat};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
+pub use upstream::Upstream;
 
 /// The configuration in force.
 #[derive(Clone, Debug)]
@@ -54,6 +58,10 @@ pub struct Config {
     pub limits: Limits,
     /// IANA name of the organisation's time zone.
     pub time_zone: String,
+    /// Keys to sign with.
+    pub dkim: Vec<dkim::Dkim>,
+    /// The mark of a checked mail; `None` when there is none.
+    pub stamp: Option<stamp::Stamp>,
 }
 
 /// One listener.
@@ -63,21 +71,13 @@ pub struct Listener {
     pub tls: ListenerTls,
     pub require_tls: bool,
     pub allowed: Vec<Network>,
-}
-
-/// The mail server behind.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// `host:port`.
-    pub server: String,
-    pub tls: UpstreamTls,
-    pub implicit: bool,
-    /// The name its certificate must have.
-    pub name: String,
-    pub ca: Option<PathBuf>,
-    /// User and the file that holds the password.
-    pub login: Option<(String, PathBuf)>,
-    pub connections: usize,
+    pub auth: ListenerAuth,
+    /// Roots of client certificates in PEM, and whether a client must have one.
+    pub client_ca: Option<(PathBuf, bool)>,
+    /// Host names of client certificates that may relay, in lower case.
+    pub allowed_names: Vec<String>,
+    pub xclient: Vec<Network>,
+    pub proxies: Vec<Network>,
 }
 
 /// The patience of the outbox, in milliseconds.
@@ -169,16 +169,7 @@ impl Reader<'_> {
             }
         };
         let upstream = self.upstream(file.upstream.as_ref());
-        if let Some(upstream) = &upstream {
-            let own = listeners.iter().any(|listener| listener.listen.to_string() == upstream.server);
-            if own && let Some(place) = &file.upstream {
-                self.fail(
-                    place.get_ref().server.span(),
-                    "the upstream is a listener of this guard",
-                    "mail would run in a circle: name the mail server behind the guard",
-                );
-            }
-        }
+        self.no_circle(upstream.as_ref(), &listeners, file.upstream.as_ref());
         let notice = self.notice(&file.notice, &hostname);
         let console = self.console(&file);
         let status = file.status.listen.as_ref().map(|listen| self.socket(listen));
@@ -190,6 +181,8 @@ impl Reader<'_> {
         let log = self.log(&file.log);
         let process = self.process(&file.process);
         let rates = self.rates(&file.rates);
+        let dkim = self.dkim(&file.dkim);
+        let stamp = self.stamp(&file.stamp);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let workers = file.workers.count.unwrap_or(cores).clamp(1, 256);
         match upstream {
@@ -214,6 +207,8 @@ impl Reader<'_> {
                 hide_client: file.received.hide_client,
                 limits: file.limits,
                 time_zone,
+                dkim,
+                stamp,
             }),
             _ => Err(self.problems),
         }

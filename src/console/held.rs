@@ -111,7 +111,7 @@ async fn act(
             tracing::warn!(mail = %visit.mail.id, role = ?visit.claim.purpose, %why, "refused an action on a held mail");
             message::not_yours(&headers, &voice)
         }
-        Err(error @ (ActError::Unreachable | ActError::Busy | ActError::Store(_))) => {
+        Err(error @ (ActError::Unreachable | ActError::Shown | ActError::Busy | ActError::Store(_))) => {
             tracing::error!(mail = %visit.mail.id, %error, "failed to act on a held mail");
             message::unavailable(&headers, &voice)
         }

@@ -5,6 +5,7 @@ use super::kind::{self, Found, Kind};
 use super::{Attachment, Extracted, PartInput, Piece, Role, Why};
 use super::{Content, disguise, html, image, office, pkcs7, text, zip};
 use crate::limits::Budget;
+use crate::mail::tnef;
 use memchr::memmem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -137,8 +138,12 @@ fn mail(input: &PartInput<'_>, budget: &mut Budget, out: &mut Extracted) {
 }
 
 /// The message class of Outlook's recall, in 8-bit (attMessageClass, MS-OXTNEF 2.1.3.3) or UTF-16 (property 0x001A).
-fn is_recall(tnef: &[u8]) -> bool {
+fn is_recall(stream: &[u8]) -> bool {
     const CLASS: &str = "IPM.Outlook.Recall";
+    if let tnef::Tnef { class: Some(class), unclear: false, .. } = tnef::read(stream) {
+        return class.get(..CLASS.len()).is_some_and(|start| start.eq_ignore_ascii_case(CLASS));
+    }
+    // A damaged stream is searched as it is.
     let wide: Vec<u8> = CLASS.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    memmem::find(tnef, CLASS.as_bytes()).is_some() || memmem::find(tnef, &wide).is_some()
+    memmem::find(stream, CLASS.as_bytes()).is_some() || memmem::find(stream, &wide).is_some()
 }

@@ -105,6 +105,10 @@ impl Desk {
 
     fn copies(&self, mail: &HeldMail, repair: Repair) -> Result<Vec<Copy>, ActError> {
         let is_internal = self.is_internal.as_ref();
+        let rewritten = matches!(effective(repair, mail.verdict.rewrite), Repair::Bcc | Repair::Individual);
+        if rewritten && plan::shows_anyway(&mail.facts, &is_internal) {
+            return Err(ActError::Shown);
+        }
         let copies = plan::released(&mail.verdict, repair, &mail.recipients, &mail.facts.visible, &is_internal);
         let reached: HashSet<&Address> =
             copies.iter().flat_map(|copy| &copy.recipients).map(|recipient| &recipient.address).collect();

@@ -71,6 +71,11 @@ pub enum ActError {
     /// The plan for this repair leaves somebody out, so nothing was done.
     #[error("release the mail: the plan does not reach every recipient")]
     Unreachable,
+    /// Rewritten, it would still show outside addresses.
+    #[error(
+        "release the mail with hidden addresses: it also shows them where nothing can be rewritten; it has to be sent again in another form"
+    )]
+    Shown,
     /// It changed again and again while it was being decided.
     #[error("decide on the mail: it keeps changing, please try again")]
     Busy,

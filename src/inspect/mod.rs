@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
 use crate::mail::message::Message;
-use crate::mail::recipients;
+use crate::mail::{recipients, shown};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -94,8 +94,10 @@ impl Inspector {
     pub fn inspect(&self, envelope: &Envelope, mail: &[u8], want: Want) -> Inspection {
         let message = Message::parse(mail, &self.context.limits);
         let visible = recipients::read(mail);
+        let shown = shown::read(mail, Some(&message));
         let extracted = gather::everything(&message, &self.context.limits);
         let mut facts = self.facts(envelope, mail, &message, &visible, &extracted);
+        facts.show(shown);
         let mut own: Vec<Address> = facts.header_from.clone();
         own.extend(facts.sender.clone());
         let mut others = facts.recipients.clone();
@@ -127,7 +129,7 @@ impl Inspector {
             sender: envelope.sender.clone(),
             header_from: message.from.clone(),
             login: envelope.client.login.clone(),
-            client: Some(envelope.client.ip),
+            client: Some(envelope.client.origin()),
             recipients: envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
             visible: visible.addresses.clone(),
             recipients_unclear: visible.unclear.clone(),

@@ -31,6 +31,52 @@ pub struct Client {
     pub tls: bool,
     /// The name it authenticated as, if it did.
     pub login: Option<String>,
+    /// The number of its session, once it has logged in: the upstream connection that took its login is kept under it. It means nothing
+    /// after the session and is not stored.
+    #[serde(skip)]
+    pub session: Option<u64>,
+    /// The host names in its verified certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certified: Vec<String>,
+    /// What a trusted relay said about the client it got the mail from (XFORWARD). It is a record, not a permission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<Box<Forwarded>>,
+}
+
+impl Client {
+    /// A client that has said nothing yet.
+    #[must_use]
+    pub fn new(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            helo: String::new(),
+            esmtp: false,
+            tls: false,
+            login: None,
+            session: None,
+            certified: Vec::new(),
+            forwarded: None,
+        }
+    }
+
+    /// The address the mail began its way from: what a trusted relay in front forwarded, or the client itself.
+    #[must_use]
+    pub fn origin(&self) -> IpAddr {
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.ip).unwrap_or(self.ip)
+    }
+}
+
+/// The client of the client, as XFORWARD names it; everything may be unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// ADDR.
+    pub ip: Option<IpAddr>,
+    /// NAME: its host name.
+    pub name: Option<String>,
+    /// HELO.
+    pub helo: Option<String>,
+    /// IDENT: how the relay in front calls the mail in its logs.
+    pub ident: Option<String>,
 }
 
 /// Parameters of MAIL FROM, kept as they came.

@@ -2,7 +2,7 @@
 //! It refuses to re-serialise: every byte outside the named lines stays.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -185,12 +185,12 @@ pub fn write_field(name: &str, value: &HeaderValue) -> Vec<u8> {
     out
 }
 
-/// A set of changes to the header of one mail.
+/// A set of changes to one mail: fields of its header, and named stretches of its body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
     top: Vec<u8>,
     bottom: Vec<u8>,
-    fields: BTreeMap<usize, (Range<usize>, Vec<u8>)>,
+    changes: BTreeMap<usize, (Range<usize>, Vec<u8>)>,
 }
 
 impl Edits {
@@ -201,7 +201,12 @@ impl Edits {
 
     /// Puts other bytes, with their line end, in the place of a field.
     pub fn replace(&mut self, field: &Field, bytes: Vec<u8>) {
-        self.fields.insert(field.whole.start, (field.whole.clone(), bytes));
+        self.replace_range(field.whole.clone(), bytes);
+    }
+
+    /// Puts other bytes in the place of a stretch, which meets no other.
+    pub fn replace_range(&mut self, range: Range<usize>, bytes: Vec<u8>) {
+        self.changes.insert(range.start, (range, bytes));
     }
 
     /// Puts whole fields above all others, below those put there before.
@@ -217,14 +222,32 @@ impl Edits {
     /// Would nothing change?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.top.is_empty() && self.bottom.is_empty() && self.fields.is_empty()
+        self.top.is_empty() && self.bottom.is_empty() && self.changes.is_empty()
+    }
+
+    /// Does anything behind this offset change ([`Header::body`]: does the body)?
+    #[must_use]
+    pub fn reach(&self, offset: usize) -> bool {
+        self.changes.range(offset..).next().is_some()
+    }
+
+    /// Lower-case names of the fields that are changed, taken out or put in.
+    #[must_use]
+    pub fn names(&self, header: &Header<'_>) -> BTreeSet<String> {
+        let changed = header.fields().iter().filter(|field| self.changes.contains_key(&field.whole.start));
+        let mut names: BTreeSet<String> = changed.map(|field| field.name.clone()).collect();
+        let before = self.changes.range(..header.end()).map(|(_, (_, bytes))| bytes);
+        for bytes in before.chain([&self.top, &self.bottom]) {
+            names.extend(Header::scan(bytes).fields.into_iter().map(|field| field.name));
+        }
+        names
     }
 
     /// The changed mail in pieces; unchanged stretches, above all the body, are shared with the original and not copied.
     /// `end` is [`Header::end`] of the same mail.
     #[must_use]
     pub fn apply(&self, raw: &Bytes, end: usize) -> Vec<Bytes> {
-        let mut pieces = Vec::with_capacity(3 + self.fields.len() * 2);
+        let mut pieces = Vec::with_capacity(4 + self.changes.len() * 2);
         let mut push = |piece: Bytes| {
             if !piece.is_empty() {
                 pieces.push(piece);
@@ -232,15 +255,21 @@ impl Edits {
         };
         push(Bytes::copy_from_slice(&self.top));
         let mut at = 0;
-        for (range, bytes) in self.fields.values() {
+        let mut bottom = Some(&self.bottom).filter(|bottom| !bottom.is_empty());
+        for (range, bytes) in self.changes.values() {
+            if let Some(bottom) = bottom.take_if(|_| range.start >= end) {
+                push(raw.slice(at..end.max(at)));
+                push(Bytes::copy_from_slice(bottom));
+                at = end.max(at);
+            }
             push(raw.slice(at..range.start.max(at)));
             push(Bytes::copy_from_slice(bytes));
             at = range.end.max(at);
         }
-        if !self.bottom.is_empty() {
+        if let Some(bottom) = bottom {
             push(raw.slice(at..end.max(at)));
+            push(Bytes::copy_from_slice(bottom));
             at = end.max(at);
-            push(Bytes::copy_from_slice(&self.bottom));
         }
         push(raw.slice(at..));
         pieces
@@ -297,6 +326,11 @@ mod tests {
         edits.insert_top(b"T: 0\r\n");
         edits.insert_bottom(b"Z: 9\r\n");
         assert_eq!(edits.apply(&raw, header.end()).concat(), b"T: 0\r\nA: 1\r\nC: 4\r\nZ: 9\r\n\r\nbody");
+        assert_eq!(edits.names(&header).into_iter().collect::<Vec<_>>(), ["b", "c", "t", "z"]);
+        assert!(!edits.reach(header.body()));
+        edits.replace_range(header.body() + 1..header.body() + 3, b"-".to_vec());
+        assert!(edits.reach(header.body()));
+        assert_eq!(edits.apply(&raw, header.end()).concat(), b"T: 0\r\nA: 1\r\nC: 4\r\nZ: 9\r\n\r\nb-y");
     }
 
     #[test]

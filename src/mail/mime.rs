@@ -206,8 +206,8 @@ fn part_header(raw: &[u8], header: &Header<'_>, message: &mut Message) {
 }
 
 /// Transfer encodings (RFC 2045 6.1, and uuencode by habit).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Encoding {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
     None,
     Base64,
     QuotedPrintable,
@@ -215,7 +215,7 @@ enum Encoding {
 }
 
 impl Encoding {
-    fn decode(self, body: &[u8]) -> transfer::Transferred {
+    pub(super) fn decode(self, body: &[u8]) -> transfer::Transferred {
         match self {
             Self::None => transfer::Transferred { bytes: body.to_vec(), damaged: false },
             Self::Base64 => transfer::base64(body),
@@ -227,11 +227,11 @@ impl Encoding {
 }
 
 /// What an entity says about itself.
-struct Declared {
-    kind: Structured,
+pub(super) struct Declared {
+    pub(super) kind: Structured,
     disposition: Option<String>,
-    names: Vec<String>,
-    encoding: Encoding,
+    pub(super) names: Vec<String>,
+    pub(super) encoding: Encoding,
 }
 
 impl Declared {
@@ -239,7 +239,7 @@ impl Declared {
         Self { kind: Structured::read(b"text/plain"), disposition: None, names: Vec::new(), encoding: Encoding::None }
     }
 
-    fn read(header: &Header<'_>, default_type: &str, damage: &mut Damage) -> Self {
+    pub(super) fn read(header: &Header<'_>, default_type: &str, damage: &mut Damage) -> Self {
         let mut plain = Self::plain();
         let mut types = header.named("content-type").map(|field| Structured::read(header.value(field)));
         plain.kind = types.next().unwrap_or_default();
@@ -342,13 +342,13 @@ fn drop_stray(text: &[u8], message: &mut Message) {
 }
 
 /// A delimiter line (RFC 2046 5.1.1).
-struct Delimiter {
-    line: Range<usize>,
-    closing: bool,
+pub(super) struct Delimiter {
+    pub(super) line: Range<usize>,
+    pub(super) closing: bool,
 }
 
 /// All delimiter lines of a boundary: `--boundary`, `--` on the closing one, then blanks only.
-fn delimiters(body: &[u8], boundary: &[u8]) -> Vec<Delimiter> {
+pub(super) fn delimiters(body: &[u8], boundary: &[u8]) -> Vec<Delimiter> {
     let mut found = Vec::new();
     let boundary = boundary.trim_ascii_end();
     if boundary.is_empty() {
@@ -371,7 +371,7 @@ fn delimiters(body: &[u8], boundary: &[u8]) -> Vec<Delimiter> {
 }
 
 /// Bytes without the line end at their end.
-fn trim_line_end(bytes: &[u8]) -> &[u8] {
+pub(super) fn trim_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }

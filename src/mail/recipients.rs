@@ -139,10 +139,11 @@ fn collect(list: &mailbox::List, found: &mut FieldAddresses) {
 #[must_use]
 pub fn mentioned(entry: &mailbox::Entry) -> Vec<Address> {
     let encoded = memchr::memmem::find(&entry.words, b"=?").is_some();
-    if !encoded && !entry.words.contains(&b'@') {
+    let at = entry.words.contains(&b'@') || contains_wide_at(&entry.words);
+    if !encoded && !at {
         return Vec::new();
     }
-    let mut found = if entry.words.contains(&b'@') { runs(&String::from_utf8_lossy(&entry.words)) } else { Vec::new() };
+    let mut found = if at { runs(&String::from_utf8_lossy(&entry.words)) } else { Vec::new() };
     if encoded {
         found.extend(encoded_word::readings(&entry.words).iter().flat_map(|text| runs(text)));
     }
@@ -161,6 +162,9 @@ pub fn mentioned(entry: &mailbox::Entry) -> Vec<Address> {
 /// Every address-like run in a text: ASCII characters of a dot-atom (RFC 5322 3.2.3) on the left of an `@`, a domain name on its right.
 #[must_use]
 pub fn runs(text: &str) -> Vec<Address> {
+    if text.contains(WIDE_AT) {
+        return runs(&text.replace(WIDE_AT, "@"));
+    }
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     for at in memchr::memchr_iter(b'@', bytes) {
@@ -182,6 +186,13 @@ pub fn runs(text: &str) -> Vec<Address> {
         }
     }
     found
+}
+
+/// What people type for an `@` on a Japanese keyboard, and take for one when they read it.
+const WIDE_AT: [char; 2] = ['\u{FF20}', '\u{FE6B}'];
+
+fn contains_wide_at(words: &[u8]) -> bool {
+    WIDE_AT.iter().any(|wide| memchr::memmem::find(words, wide.encode_utf8(&mut [0; 4]).as_bytes()).is_some())
 }
 
 /// Octets of a local part (RFC 5321 4.5.3.1.1 says 64; senders exceed it).

@@ -1,6 +1,9 @@
 //! Content-Transfer-Encodings (RFC 2045 6) read as leniently as mail clients read them: base64, quoted-printable, uuencode.
 //! It refuses to stop at damage: what can be decoded around it is decoded, and the damage is said.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// Decoded bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transferred {
@@ -91,6 +94,52 @@ pub fn quoted_printable(text: &[u8]) -> Transferred {
     Transferred { bytes, damaged }
 }
 
+/// Octets of an encoded line without its line end (RFC 2045 6.7, 6.8).
+const LINE_OCTETS: usize = 76;
+
+/// Encodes as base64 in lines of 76 characters, each with CRLF (RFC 2045 6.8).
+#[must_use]
+pub fn to_base64(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() / 3 * 4 + bytes.len() / 28 + 8);
+    for line in bytes.chunks(LINE_OCTETS / 4 * 3) {
+        STANDARD.encode_string(line, &mut out);
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// Encodes as quoted-printable (RFC 2045 6.7): CRLF stays a line end, a bare CR or LF is encoded.
+#[must_use]
+pub fn to_quoted_printable(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + bytes.len() / 8);
+    let mut column = 0;
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if rest.starts_with(b"\r\n") {
+            out.push_str("\r\n");
+            column = 0;
+            rest = &rest[2..];
+            continue;
+        }
+        let last_blank = matches!(byte, b' ' | b'\t') && (tail.is_empty() || tail.starts_with(b"\r\n"));
+        let plain = (byte.is_ascii_graphic() && byte != b'=') || (matches!(byte, b' ' | b'\t') && !last_blank);
+        // The soft line break takes the last column.
+        if column + if plain { 1 } else { 3 } > LINE_OCTETS - 1 {
+            out.push_str("=\r\n");
+            column = 0;
+        }
+        if plain {
+            out.push(char::from(byte));
+            column += 1;
+        } else {
+            out.push_str(&format!("={byte:02X}"));
+            column += 3;
+        }
+        rest = tail;
+    }
+    out
+}
+
 /// The value of a hexadecimal digit.
 pub(super) fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
@@ -125,6 +174,7 @@ pub fn uuencode(text: &[u8]) -> Transferred {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn base64_survives_garbage_and_padding_in_the_middle() {
@@ -149,6 +199,22 @@ mod tests {
             (b"=E9=96=A2", "関".as_bytes(), false),
         ] {
             assert_eq!(quoted_printable(text), Transferred { bytes: bytes.to_vec(), damaged }, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_again(bytes in proptest::collection::vec(
+            proptest::sample::select(b"=abc \t\r\n\xE9\x00~".to_vec()), 0..400
+        )) {
+            for (text, read) in [
+                (to_base64(&bytes), base64 as fn(&[u8]) -> Transferred),
+                (to_quoted_printable(&bytes), quoted_printable),
+            ] {
+                prop_assert!(text.is_ascii() && text.split("\r\n").all(|line| line.len() <= LINE_OCTETS && !line.ends_with([' ', '\t'])));
+                prop_assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+                prop_assert_eq!(read(text.as_bytes()), Transferred { bytes: bytes.clone(), damaged: false });
+            }
         }
     }
 

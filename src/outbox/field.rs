@@ -2,6 +2,7 @@
 //! It refuses to let a decoded parameter or a server's words start a field of their own.
 
 use crate::id::MailId;
+pub(super) use crate::mail::transfer::to_base64 as base64_lines;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -115,16 +116,6 @@ pub(super) fn encoded_words(text: &str) -> String {
     }
     words.push(word);
     words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect::<Vec<_>>().join(" ")
-}
-
-/// Base64 in lines of 76 characters (RFC 2045 6.8).
-pub(super) fn base64_lines(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 3 / 2);
-    for line in bytes.chunks(57) {
-        STANDARD.encode_string(line, &mut out);
-        out.push_str("\r\n");
-    }
-    out
 }
 
 /// A date (RFC 5322 3.3) in a time zone.

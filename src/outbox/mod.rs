@@ -7,6 +7,7 @@ mod original;
 mod patience;
 mod report;
 mod run;
+mod sealed;
 mod settle;
 mod words;
 
@@ -14,6 +15,7 @@ pub use letter::cancel;
 pub use patience::Patience;
 pub use report::{Disposition, Letter, Report, Reported, Reporter, report};
 pub use run::Round;
+pub use sealed::{Sealed, seal};
 
 use crate::address::Address;
 use crate::mail::envelope::{MailParameters, Recipient};

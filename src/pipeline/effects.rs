@@ -4,13 +4,14 @@
 use super::{Case, Pipeline, history_row, trace};
 use crate::address::Address;
 use crate::mail::envelope::Recipient;
-use crate::outbox::{Disposition, Report, Reported, report};
+use crate::outbox::{Disposition, Report, Reported, Upstream as _, report};
 use crate::plan::{self, Change, Copy, Plan};
 use crate::rules::verdict::{HoldTerms, Outcome, Verdict};
 use crate::smtp::reply::Reply;
 use crate::smtp::sender::{Fate, Transaction};
 use crate::store::{
-    About, Event, Held, HeldMail, HistoryRow, NewAudit, NewHold, NewNotice, NewQueued, NoticeKind, Record, StoreError,
+    About, Event, Held, HeldMail, HistoryRow, MailGroup, NewAudit, NewHold, NewNotice, NewQueued, NoticeKind, Record,
+    StoreError,
 };
 use bytes::Bytes;
 
@@ -35,7 +36,7 @@ impl Pipeline {
             }
         }
         match plan {
-            Plan::Relay => self.relay_now(case, verdict).await,
+            Plan::Relay => Box::pin(self.relay_now(case, verdict)).await,
             Plan::Queue(copies) => self.queue(case, verdict, copies).await,
             Plan::Hold { terms, held, now } => self.hold(case, verdict, terms, held, now).await,
             Plan::Refuse(text) => self.refuse(case, verdict, &text).await,
@@ -46,15 +47,22 @@ impl Pipeline {
     /// Relays as it is while the client waits; nothing of it is kept on disk unless results are mixed.
     async fn relay_now(&self, case: Case, verdict: Verdict) -> Reply {
         let data = self.with_received(&case, plan::render(&case.mail, &Change::default()));
-        let fates = self
-            .relay
-            .transact(Transaction {
-                sender: case.envelope.sender.clone(),
-                parameters: case.envelope.parameters.clone(),
-                recipients: case.envelope.recipients.clone(),
-                data,
-            })
-            .await;
+        let data = match self.sealed(&case, data).await {
+            Ok(data) => data,
+            Err(reply) => return reply,
+        };
+        let transaction = Transaction {
+            sender: case.envelope.sender.clone(),
+            parameters: case.envelope.parameters.clone(),
+            recipients: case.envelope.recipients.clone(),
+            data,
+        };
+        // Who logged in sends over his own connection, so that the upstream's checks of senders apply.
+        let handed = match case.envelope.client.session {
+            Some(session) => self.relay.transact_for(session, transaction).await,
+            None => Ok(self.relay.transact(transaction).await),
+        };
+        let Ok(fates) = handed else { return self.log_in_again(&case, &verdict).await };
         let accepted = fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count();
         let refused = fates.iter().filter(|fate| matches!(fate, Fate::Refused(_))).count();
         self.metrics.delivered(accepted);
@@ -64,7 +72,7 @@ impl Pipeline {
         let event = if accepted == fates.len() { Event::Relayed } else { Event::Queued };
         let audit =
             self.audit(&case, &verdict, event).count("accepted", accepted as u64).count("refused", refused as u64);
-        let saved = if accepted == fates.len() {
+        let saved = if accepted == fates.len() && !self.owes_success(&case) {
             self.store
                 .record(Record {
                     audit: vec![audit],
@@ -72,7 +80,7 @@ impl Pipeline {
                     contacts: self.contacts_of(&case),
                     now_ms: case.now_ms,
                     notices: self.notice(&case, &verdict, NoticeKind::Sent),
-                    group: Some(case.together.clone()),
+                    group: together(&case),
                 })
                 .await
         } else {
@@ -93,6 +101,12 @@ impl Pipeline {
         }
     }
 
+    /// The connection that took the client's login is gone. 421 ends the session, and clients then connect and log in anew (RFC 5321 3.8).
+    async fn log_in_again(&self, case: &Case, verdict: &Verdict) -> Reply {
+        let _ = self.nobody_took_it(case, verdict, &[]).await;
+        Reply::new(421, "4.7.0", "The connection to the mail server ended, connect and log in again")
+    }
+
     /// No recipient was accepted: the client hears what the upstream said, and keeps the mail or reports it itself.
     async fn nobody_took_it(&self, case: &Case, verdict: &Verdict, fates: &[Fate]) -> Reply {
         let deferred = fates.iter().find_map(|fate| match fate {
@@ -103,7 +117,7 @@ impl Pipeline {
             Fate::Refused(reply) => Some(reply.clone()),
             _ => None,
         });
-        let event = if deferred.is_some() { Event::Deferred } else { Event::Refused };
+        let event = if refused.is_some() && deferred.is_none() { Event::Refused } else { Event::Deferred };
         let audit = self.audit(case, verdict, event);
         // The client will come again with this transaction: the mail's others, which were taken, are not forgotten before.
         let group = case.further.then(|| case.together.clone());
@@ -120,6 +134,15 @@ impl Pipeline {
         }
     }
 
+    /// Did the sender ask to be told of success, and will the next server not do it? Then the report is ours (RFC 3461 5.2.2).
+    fn owes_success(&self, case: &Case) -> bool {
+        let asks = |recipient: &Recipient| {
+            let words = recipient.notify.as_deref().unwrap_or_default();
+            words.split(',').any(|word| word.eq_ignore_ascii_case("SUCCESS"))
+        };
+        case.envelope.recipients.iter().any(asks) && !self.relay.carries_dsn()
+    }
+
     /// Mixed results: the deferred recipients go to the outbox and the refused ones into a delivery report, in one commit.
     async fn keep_the_rest(
         &self,
@@ -133,7 +156,8 @@ impl Pipeline {
             pairs.filter(|(_, fate)| wanted(fate)).map(|(recipient, _)| recipient.clone()).collect()
         };
         let open = of(|fate| matches!(fate, Fate::Deferred(_)));
-        let refused: Vec<Reported> = case
+        let silent = !self.relay.carries_dsn();
+        let told: Vec<Reported> = case
             .envelope
             .recipients
             .iter()
@@ -142,11 +166,14 @@ impl Pipeline {
                 Fate::Refused(reply) => {
                     Some(Reported { recipient: recipient.clone(), disposition: Disposition::Failed(reply.clone()) })
                 }
+                Fate::Accepted(reply) if silent => {
+                    Some(Reported { recipient: recipient.clone(), disposition: Disposition::Relayed(reply.clone()) })
+                }
                 _ => None,
             })
             .collect();
         let mail = self.with_received(case, vec![case.mail.clone()]);
-        let letter = self.report(case, &mail, &refused);
+        let letter = self.report(case, &mail, &told);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = self.notice(case, verdict, NoticeKind::Sent);
@@ -350,7 +377,7 @@ impl Pipeline {
             history: self.history_of(case),
             contacts: self.contacts_of(case).map(|(_, contacts)| contacts).unwrap_or_default(),
             notices: Vec::new(),
-            group: Some(case.together.clone()),
+            group: together(case),
             audit: vec![audit],
         }
     }
@@ -366,6 +393,7 @@ impl Pipeline {
             ("persons", facts.persons.total),
             ("credentials", facts.credentials),
             ("unreadable", facts.unreadable.len() as u64),
+            ("stamped", u64::from(case.stamped)),
         ] {
             if count > 0 {
                 audit = audit.count(name, count);
@@ -376,6 +404,10 @@ impl Pipeline {
     }
 
     fn history_of(&self, case: &Case) -> Option<HistoryRow> {
+        // One that comes back was counted when it left.
+        if case.stamped {
+            return None;
+        }
         let sender = case.envelope.sender.as_ref();
         let first_ms = case.together.first_ms;
         let row = sender.map(|sender| history_row(&self.rules.load(), &case.facts, &case.key, sender, first_ms));
@@ -383,7 +415,7 @@ impl Pipeline {
     }
 
     fn contacts_of(&self, case: &Case) -> Option<(Address, Vec<Address>)> {
-        let sender = case.envelope.sender.clone()?;
+        let sender = case.envelope.sender.clone().filter(|_| !case.stamped)?;
         let rules = self.rules.load();
         rules.uses_first_contact().then(|| {
             let outside = case.facts.recipients.iter().filter(|address| !rules.is_internal(address));
@@ -414,6 +446,11 @@ impl Pipeline {
         let field = trace::received(&case.envelope, &self.hostname, &case.id, &date, self.hide_client);
         std::iter::once(Bytes::from(field)).chain(mail).collect()
     }
+}
+
+/// What further transactions have to know; nothing of a mail that comes back, since none is judged by it.
+fn together(case: &Case) -> Option<MailGroup> {
+    (!case.stamped).then(|| case.together.clone())
 }
 
 fn rule_ids(verdict: &Verdict) -> Vec<String> {

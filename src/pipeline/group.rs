@@ -1,6 +1,7 @@
 //! Which transactions are one mail: the key of a mail, and what its transactions share while they come in.
 //! It refuses to inspect a mail twice or to let two of its transactions see different history.
 
+use super::earlier::Earlier;
 use crate::address::Address;
 use crate::id::MailId;
 use crate::inspect::Inspection;
@@ -73,11 +74,13 @@ impl Group {
         content: &MailKey,
         id: &MailId,
         now_ms: u64,
-        keep_ms: u64,
+        groups: &Groups,
     ) -> Result<&Origin, StoreError> {
+        let keep_ms = groups.keep_ms;
         self.origin
             .get_or_try_init(|| async {
-                let known = store.mail_group(content).await?;
+                let asked = groups.earlier.may_know(store, content, now_ms.saturating_sub(keep_ms)).await?;
+                let known = if asked { store.mail_group(content).await? } else { None };
                 let known = known.filter(|row| row.last_ms.saturating_add(keep_ms) > now_ms);
                 Ok(if let Some(row) = known {
                     self.answered.store(true, Ordering::SeqCst);
@@ -126,6 +129,7 @@ impl Group {
 pub(super) struct Groups {
     /// Milliseconds after its last transaction within which a further one belongs to a mail.
     keep_ms: u64,
+    earlier: Earlier,
     mails: Mutex<HashMap<MailKey, (u64, Arc<Group>)>>,
 }
 
@@ -157,11 +161,7 @@ impl Drop for Place<'_> {
 
 impl Groups {
     pub(super) fn new(keep_ms: u64) -> Self {
-        Self { keep_ms, mails: Mutex::default() }
-    }
-
-    pub(super) fn keep_ms(&self) -> u64 {
-        self.keep_ms
+        Self { keep_ms, earlier: Earlier::default(), mails: Mutex::default() }
     }
 
     /// A transaction enters its mail.
@@ -174,7 +174,13 @@ impl Groups {
                 let mut ages: Vec<u64> = mails.values().map(|(touched, _)| *touched).collect();
                 ages.sort_unstable();
                 let median = ages.get(ages.len() / 2).copied().unwrap_or(now_ms);
-                mails.retain(|_, (touched, group)| open(group) || *touched > median);
+                mails.retain(|content, (touched, group)| {
+                    let stays = open(group) || *touched > median;
+                    if !stays {
+                        self.earlier.add(content);
+                    }
+                    stays
+                });
             }
         }
         let (touched, group) = mails.entry(content.clone()).or_default();

@@ -1,10 +1,12 @@
 //! One accepted mail from end-of-data to reply; the only place that decides the order of effects.
 //! It refuses to say 250 before the mail is safe: with the upstream, or in the store.
 
+mod earlier;
 mod effects;
 mod group;
 mod metrics;
 mod rates;
+mod sealed;
 mod trace;
 
 pub use metrics::Metrics;
@@ -24,6 +26,7 @@ use crate::relay::Relay;
 use crate::rules::classes::Class;
 use crate::rules::verdict::{Outcome, Verdict};
 use crate::rules::{Counted, RuleSet, WindowQuery, evaluate};
+use crate::seal::Sealer;
 use crate::smtp::reply::Reply;
 use crate::store::{ANY, HeldMail, HistoryRow, MailGroup, MailKey, State, Store, StoreError, Sums, Window, random};
 use crate::worker::{Busy, Pool};
@@ -52,6 +55,8 @@ pub struct Pipeline {
     pub metrics: Arc<Metrics>,
     /// Who writes delivery reports.
     pub reporter: Reporter,
+    /// What is put on mails that leave.
+    pub sealer: Arc<Sealer>,
     /// The key of mail keys.
     pub secret: hmac::Key,
     /// The trace field names no client.
@@ -71,6 +76,8 @@ struct Case {
     facts: Facts,
     findings: Vec<Finding>,
     now_ms: u64,
+    /// It comes back with our own stamp.
+    stamped: bool,
     /// What further transactions have to know.
     together: MailGroup,
     /// Was another transaction of the mail taken before?
@@ -114,6 +121,7 @@ pub struct Parts {
     pub bell: Arc<Notify>,
     pub metrics: Arc<Metrics>,
     pub reporter: Reporter,
+    pub sealer: Arc<Sealer>,
     pub secret: hmac::Key,
     pub hide_client: bool,
     pub admins: Vec<String>,
@@ -136,6 +144,7 @@ impl Pipeline {
             bell: parts.bell,
             metrics: parts.metrics,
             reporter: parts.reporter,
+            sealer: parts.sealer,
             secret: parts.secret,
             hide_client: parts.hide_client,
             admins: parts.admins,
@@ -157,9 +166,14 @@ impl Pipeline {
             tracing::warn!(%id, "mail loops");
             return Reply::new(554, "5.4.6", "too many hops, this mail is looping");
         }
+        if let Some(reply) = self.pass_on(&id, &envelope, &mail, now_ms).await {
+            self.metrics.answered(reply.code, started.elapsed());
+            return reply;
+        }
         let content = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let place = self.groups.enter(&content, now_ms);
-        let reply = match self.judge(id.clone(), &envelope, mail.clone(), content, &place.group, now_ms).await {
+        let judged = Box::pin(self.judge(id.clone(), &envelope, mail.clone(), content, &place.group, now_ms)).await;
+        let reply = match judged {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
                 let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
@@ -167,7 +181,7 @@ impl Pipeline {
                 });
                 drop(rules);
                 let by_rule = matches!(plan, plan::Plan::Refuse(_));
-                let reply = self.perform(case, verdict, plan).await;
+                let reply = Box::pin(self.perform(case, verdict, plan)).await;
                 if reply.is_positive() || by_rule && reply.is_permanent() {
                     place.answered();
                 }
@@ -197,7 +211,7 @@ impl Pipeline {
         let turn = self.admit(envelope, &content, &id, group, now_ms).await?;
         let (inspection, origin) = tokio::join!(
             group.inspection.get_or_try_init(|| self.workers.inspect(envelope, &mail, Want::default())),
-            group.origin(&self.store, &content, &id, now_ms, self.groups.keep_ms()),
+            group.origin(&self.store, &content, &id, now_ms, &self.groups),
         );
         let (inspection, origin) = (inspection?, origin?);
         let key = origin.row.key();
@@ -208,7 +222,7 @@ impl Pipeline {
         let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
-        facts.client = Some(envelope.client.ip);
+        facts.client = Some(envelope.client.origin());
         let earlier = origin.row.verdict.iter().chain(held.iter().map(|held| &held.verdict)).cloned();
         let verdict = group.strictest(evaluate(&rules, &facts), earlier);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
@@ -220,7 +234,20 @@ impl Pipeline {
         };
         let (further, held) = (group.is_answered(), held.map(Box::new));
         let envelope = envelope.clone();
-        let case = Case { id, key, envelope, mail, facts, findings, now_ms, together, further, held, _turn: turn };
+        let case = Case {
+            id,
+            key,
+            envelope,
+            mail,
+            facts,
+            findings,
+            now_ms,
+            stamped: false,
+            together,
+            further,
+            held,
+            _turn: turn,
+        };
         Ok((case, verdict))
     }
 

@@ -187,7 +187,7 @@ impl Pipeline {
         if !self.gate.rates.any() {
             return Ok(Turn::default());
         }
-        let origin = group.origin(&self.store, content, id, now_ms, self.groups.keep_ms()).await?;
+        let origin = group.origin(&self.store, content, id, now_ms, &self.groups).await?;
         let turn = self.gate.enter(&origin.row.key(), envelope, group.join(envelope).len() as u64);
         // A refusal is not kept: the client comes again, and is judged anew.
         group.admitted.get_or_try_init(|| self.gate.admit(&self.store, &turn, now_ms)).await?;
@@ -232,7 +232,7 @@ impl Pipeline {
         let verdict = Verdict { notify: self.admins.clone(), matches: vec![excess.as_match()], ..Verdict::default() };
         let about = About { sender: envelope.sender.clone(), facts, findings: Vec::new(), verdict, created_ms: now_ms };
         let notices = vec![NewNotice::about(&mail, NoticeKind::Refused, about, now_ms)];
-        self.store.record(Record { notices, now_ms, ..Record::default() }).await
+        self.store.record(Record { now_ms, notices, ..Record::default() }).await
     }
 }
 
@@ -285,13 +285,7 @@ mod tests {
 
     fn envelope(sender: Option<&str>, login: Option<&str>) -> Envelope {
         Envelope {
-            client: Client {
-                ip: "192.0.2.1".parse().unwrap(),
-                helo: "pc.example.jp".to_owned(),
-                esmtp: true,
-                tls: true,
-                login: login.map(str::to_owned),
-            },
+            client: Client { login: login.map(str::to_owned), ..Client::new("192.0.2.1".parse().unwrap()) },
             sender: sender.map(Address::new),
             parameters: MailParameters::default(),
             recipients: Vec::new(),

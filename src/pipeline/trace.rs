@@ -72,7 +72,7 @@ mod tests {
 
     fn envelope(helo: &str, ip: &str) -> Envelope {
         Envelope {
-            client: Client { ip: ip.parse().unwrap(), helo: helo.to_owned(), esmtp: true, tls: false, login: None },
+            client: Client { helo: helo.to_owned(), esmtp: true, ..Client::new(ip.parse().unwrap()) },
             sender: Some(Address::new("clerk@city.example.jp")),
             parameters: MailParameters::default(),
             recipients: vec![Recipient::new("hidden.person@example.com")],

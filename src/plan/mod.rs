@@ -11,6 +11,7 @@ use std::collections::HashSet;
 pub mod bcc;
 pub mod individual;
 mod render;
+mod signature;
 
 pub use render::render;
 
@@ -54,9 +55,9 @@ pub enum Visible {
     /// They stay.
     #[default]
     Keep,
-    /// These addresses are removed from To and Cc.
+    /// These addresses are removed from To, Cc and the people of calendars.
     Remove(Vec<Address>),
-    /// To holds this address alone; Cc goes.
+    /// To holds this address alone; Cc and the other people of calendars go.
     Only(Address),
 }
 
@@ -81,9 +82,14 @@ pub fn decide(
         Outcome::HoldApprover => hold(verdict, Decider::Approver, recipients, facts, is_internal),
         Outcome::HoldAdmin => hold(verdict, Decider::Admin, recipients, facts, is_internal),
         Outcome::Delay => hold(verdict, Decider::Nobody, recipients, facts, is_internal),
-        Outcome::Bcc | Outcome::Individual if facts.recipients_unclear.is_some() => {
-            Plan::Hold { terms: unclear_terms(), held: recipients.to_vec(), now: Vec::new() }
+        Outcome::Bcc | Outcome::Individual if shows_anyway(facts, is_internal) => {
+            Plan::Hold { terms: question(vec![Repair::Cancel]), held: recipients.to_vec(), now: Vec::new() }
         }
+        Outcome::Bcc | Outcome::Individual if facts.recipients_unclear.is_some() => Plan::Hold {
+            terms: question(vec![Repair::Individual, Repair::Bcc, Repair::Cancel]),
+            held: recipients.to_vec(),
+            now: Vec::new(),
+        },
         Outcome::Bcc | Outcome::Individual if verdict.delay_ms.is_some() => {
             hold(verdict, Decider::Nobody, recipients, facts, is_internal)
         }
@@ -195,7 +201,9 @@ fn hold(
         verdict.only_recipients.is_empty() || verdict.only_recipients.iter().any(|key| key == recipient.address.key())
     };
     // A copy for some that must be rewritten first cannot leave while the fields are in doubt.
-    let doubtful = verdict.rewrite.is_some() && facts.recipients_unclear.is_some();
+    let shows_anyway = shows_anyway(facts, is_internal);
+    let doubtful = verdict.rewrite.is_some() && (shows_anyway || facts.recipients_unclear.is_some());
+    let terms = if shows_anyway { without_rewriting(terms, verdict.rewrite) } else { terms };
     if doubtful || recipients.iter().all(|recipient| concerned(&recipient)) {
         return Plan::Hold { terms, held: recipients.to_vec(), now: Vec::new() };
     }
@@ -203,6 +211,28 @@ fn hold(
         recipients.iter().cloned().partition(|recipient| concerned(&recipient));
     let now = copies(verdict.rewrite.into(), &free, &facts.visible, is_internal, &verdict.tags);
     if held.is_empty() { Plan::Queue(now) } else { Plan::Hold { terms, held, now } }
+}
+
+/// Would the mail show an outside address even after a rewriting (or may it, since it is not known whom it shows)?
+#[must_use]
+pub fn shows_anyway(facts: &Facts, is_internal: &dyn Fn(&Address) -> bool) -> bool {
+    facts.unremovable.values().any(|people| people.is_empty() || people.iter().any(|address| !is_internal(address)))
+}
+
+/// Terms that offer no rewriting, also not by the way of a rule that rewrites what is released as it is.
+fn without_rewriting(mut terms: HoldTerms, rewriting: Option<Rewriting>) -> HoldTerms {
+    terms.repairs.retain(|repair| match repair {
+        Repair::Bcc | Repair::Individual => false,
+        Repair::AsIs => rewriting.is_none(),
+        Repair::Cancel => true,
+    });
+    if !terms.repairs.contains(&Repair::Cancel) {
+        terms.repairs.push(Repair::Cancel);
+    }
+    if rewriting.is_some() {
+        terms.on_expiry = OnExpiry::Return;
+    }
+    terms
 }
 
 /// The terms of a hold whose rule gives none: the strict choice, given back to the sender after a day.
@@ -219,11 +249,12 @@ fn default_terms(verdict: &Verdict, decider: Decider) -> HoldTerms {
     }
 }
 
-/// The terms when a rewriting was asked for but the recipient fields are in doubt: the sender chooses a form in which every field is written anew.
-fn unclear_terms() -> HoldTerms {
+/// The terms when a rewriting was asked for that would not be safe: in doubt about the recipient fields the sender chooses a form in which
+/// every field is written anew; a mail that would show outside addresses all the same he can only take back and send in another form.
+fn question(repairs: Vec<Repair>) -> HoldTerms {
     HoldTerms {
         decider: Decider::Sender,
-        repairs: vec![Repair::Individual, Repair::Bcc, Repair::Cancel],
+        repairs,
         approvers: Vec::new(),
         approvals: 1,
         escalate: Vec::new(),

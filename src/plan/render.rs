@@ -1,11 +1,13 @@
-//! One copy of a mail as bytes: the mail that came, with the header lines of its change written anew.
+//! One copy of a mail as bytes: the mail that came, with the header lines and the calendar lines of its change written anew.
 //! It refuses to copy the body, and to let a Bcc field or a trace of a hidden recipient leave.
 
-use super::{Change, Visible, bcc, individual};
+use super::{Change, Visible, bcc, individual, signature};
 use crate::address::Address;
+use crate::mail::calendar::Role;
 use crate::mail::encoded_word;
 use crate::mail::header::{Edits, Field, Header, HeaderValue, unfold, write_field};
 use crate::mail::recipients::{self, BLIND_FIELDS, VISIBLE_FIELDS};
+use crate::mail::shown;
 use crate::rules::verdict::Tag;
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -51,10 +53,32 @@ pub fn render(raw: &Bytes, change: &Change) -> Vec<Bytes> {
         let keys: HashSet<&str> = hidden.iter().map(Address::key).collect();
         hide_traces(&header, &keys, rewritten, &mut edits);
     }
+    hide_attendees(raw, &header, &change.visible, &mut edits);
     for tag in &change.tags {
         mark(&header, tag, &mut edits);
     }
+    signature::drop_broken(&header, &mut edits);
     edits.apply(raw, header.end())
+}
+
+/// Takes out of the calendars whom the recipient fields no longer show. The organizer of an individual copy stays when the mail is from him.
+fn hide_attendees(raw: &[u8], header: &Header<'_>, visible: &Visible, edits: &mut Edits) {
+    match visible {
+        Visible::Keep => {}
+        Visible::Remove(addresses) => {
+            let hidden: HashSet<&str> = addresses.iter().map(Address::key).collect();
+            shown::hide(raw, &|address, _| hidden.contains(address.key()), edits);
+        }
+        Visible::Only(only) => {
+            let own: Vec<Address> = ["from", "sender"]
+                .iter()
+                .flat_map(|name| header.named(name))
+                .flat_map(|field| recipients::field_addresses(header.value(field)).proper)
+                .collect();
+            let author = |address: &Address, role| role == Role::Organizer && own.contains(address);
+            shown::hide(raw, &|address, role| address != only && !author(address, role), edits);
+        }
+    }
 }
 
 /// Fields in which an address is the sender's own statement or part of an identifier, not a trace of the delivery.

@@ -1,172 +1,253 @@
-//! Sockets out: the one upstream, its connections and its TLS.
+//! Sockets out: the mail servers behind, their connections and their TLS.
 //! It refuses to merge the results of several recipients, and to send credentials over a connection that was not verified.
 
 mod connection;
+#[cfg(feature = "mx")]
+mod mx;
+mod offer;
+mod rest;
+mod route;
+mod session;
 mod tls;
 
-pub use tls::{Policy, RelayTls, RelayTlsError};
+pub use route::{Place, Server};
+pub use session::LogInAgain;
+pub use tls::{Policy, RelayTls, RelayTlsError, TlsFiles};
 
 use crate::address::Address;
-use crate::limits::Limits;
 use crate::mail::envelope::{MailParameters, Recipient};
 use crate::outbox::Upstream;
-use crate::smtp::extensions::Extensions;
 use crate::smtp::reply::Reply;
-use crate::smtp::sender::{Fate, Transaction};
+use crate::smtp::sender::{Credentials, Fate, Transaction};
+use crate::smtp::stage::Patience;
 use bytes::Bytes;
-use connection::{Attempt, Connection};
-use std::sync::{Mutex, PoisonError};
+use connection::{Attempt, Connection, OpenError, Via};
+use offer::Offers;
+use rest::Rests;
+use route::{Hop, Key, Route};
+use session::Sessions;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// An idle connection is not reused after this; most servers wait longer before they close.
-const REUSE_WITHIN: Duration = Duration::from_secs(30);
-/// A connection is closed after this many transactions, as many servers limit them.
-const TRANSACTIONS: u32 = 100;
-/// What the upstream offers is asked again when a connection has not told it for this long.
-const OFFER_AGE: Duration = Duration::from_secs(300);
+/// How long closing may take when the program stops.
+const CLOSE: Duration = Duration::from_secs(2);
 
-/// How to reach the upstream.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// `host:port`.
-    pub server: String,
-    /// The name to say in EHLO.
-    pub hostname: String,
-    pub tls: RelayTls,
-    /// User and password; only sent over a verified connection.
-    pub credentials: Option<(String, String)>,
-    /// Open connections at most.
-    pub connections: usize,
+/// How long and how often a connection is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// Mails over one connection; many servers limit them.
+    pub mails: u32,
+    /// How long after its opening a mail may still start; a server that is drained or renamed is so left in time.
+    pub age: Duration,
+    /// How long it may lie idle; most servers wait longer before they close.
+    pub idle: Duration,
 }
 
-/// The upstream with its idle connections.
+impl Default for Reuse {
+    fn default() -> Self {
+        Self { mails: 100, age: Duration::from_secs(300), idle: Duration::from_secs(30) }
+    }
+}
+
+/// How to reach the mail servers.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub servers: Vec<Server>,
+    /// The name to say in EHLO.
+    pub hostname: String,
+    /// Open connections at most; those of clients that logged in are not counted.
+    pub connections: usize,
+    pub reuse: Reuse,
+    pub patience: Patience,
+    /// May a login go over the loopback without TLS?
+    pub log_in_clear: bool,
+    /// Name servers that are asked for mail exchangers; without any, those of the system.
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// A connection that waits for its next mail.
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// The mail servers with their idle connections.
 pub struct Relay {
     options: Options,
-    idle: Mutex<Vec<(Connection, Instant)>>,
+    route: Route,
+    rests: Rests,
+    offers: Offers,
+    idle: Mutex<HashMap<Key, Vec<Idle>>>,
     slots: Semaphore,
-    offered: Mutex<Option<(Extensions, Instant)>>,
+    sessions: Sessions,
 }
 
 impl Relay {
     /// Builds it; nothing is connected yet.
-    #[must_use]
-    pub fn new(options: Options) -> Self {
-        let slots = Semaphore::new(options.connections.max(1));
-        Self { options, idle: Mutex::default(), slots, offered: Mutex::default() }
+    ///
+    /// # Errors
+    /// When the name servers of the system are needed and not known.
+    pub fn new(options: Options) -> Result<Self, RelayTlsError> {
+        Ok(Self {
+            route: Route::new(options.servers.clone(), &options.resolvers)?,
+            rests: Rests::default(),
+            offers: Offers::default(),
+            idle: Mutex::default(),
+            slots: Semaphore::new(options.connections.max(1)),
+            sessions: Sessions::default(),
+            options,
+        })
     }
 
-    /// The keywords that may be offered to clients: never more than the upstream can take. When it never answered,
-    /// only what needs nothing of it, and 8BITMIME, which a later refusal handles honestly.
-    pub async fn offer(&self, limits: &Limits) -> Extensions {
-        let known = self.offered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let upstream = match known {
-            Some((extensions, at)) if at.elapsed() < OFFER_AGE => Some(extensions),
-            stale => match self.probe().await {
-                Some(extensions) => Some(extensions),
-                None => stale.map(|(extensions, _)| extensions),
-            },
+    /// Opens a connection; what is learned of the server is remembered.
+    async fn open(&self, hop: &Hop, credentials: Option<Credentials>) -> Result<Connection, OpenError> {
+        let via = Via {
+            hop,
+            hostname: &self.options.hostname,
+            patience: self.options.patience,
+            credentials,
+            log_in_clear: self.options.log_in_clear,
         };
-        let unknown = || Extensions { eight_bit_mime: true, ..Extensions::default() };
-        Extensions::ours(limits.message_bytes).offered_given(&upstream.unwrap_or_else(unknown))
-    }
-
-    /// Is the upstream reachable now? When all connections are at work, it is.
-    pub async fn reachable(&self) -> bool {
-        self.slots.available_permits() == 0 || self.probe().await.is_some()
-    }
-
-    async fn probe(&self) -> Option<Extensions> {
-        let _slot = self.slots.try_acquire().ok()?;
-        let connection = Connection::open(&self.options).await.ok()?;
-        let extensions = connection.extensions().clone();
-        self.remember(&extensions);
-        self.put_back(connection);
-        Some(extensions)
-    }
-
-    fn remember(&self, extensions: &Extensions) {
-        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some((extensions.clone(), Instant::now()));
-    }
-
-    fn put_back(&self, mut connection: Connection) {
-        connection.rest();
-        if connection.transactions() < TRANSACTIONS {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
+        match Connection::open(&via).await {
+            Ok(connection) => {
+                self.rests.answered(&hop.key);
+                self.offers.remember(hop.key, &connection, self.options.log_in_clear);
+                Ok(connection)
+            }
+            Err(error) => {
+                if !is_refused_login(&error) {
+                    self.rests.failed(&hop.key, Instant::now());
+                }
+                Err(error)
+            }
         }
     }
 
-    fn take_idle(&self) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((connection, since)) = idle.pop() {
-            if since.elapsed() < REUSE_WITHIN {
+    /// The guard's own login at this server.
+    fn credentials(&self, key: &Key) -> Option<Credentials> {
+        let (user, password) = self.route.server(key)?.credentials.clone()?;
+        Some(Credentials::Own { user, password })
+    }
+
+    /// Where a mail may go, those first that did not fail lately.
+    async fn hops(&self) -> Result<Vec<Hop>, String> {
+        let mut hops = self.route.hops().await?;
+        self.rests.order(&mut hops);
+        Ok(hops)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<Key, Vec<Idle>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_back(&self, key: Key, connection: Connection) {
+        if !connection.reusable() {
+            return;
+        }
+        if connection.transactions() < self.options.reuse.mails && connection.age() < self.options.reuse.age {
+            self.idle().entry(key).or_default().push(Idle { connection, since: Instant::now() });
+        } else {
+            tokio::spawn(connection.close());
+        }
+    }
+
+    fn take_idle(&self, key: &Key) -> Option<Connection> {
+        let mut idle = self.idle();
+        let list = idle.get_mut(key)?;
+        while let Some(Idle { connection, since }) = list.pop() {
+            if since.elapsed() < self.options.reuse.idle && connection.age() < self.options.reuse.age {
                 return Some(connection);
             }
+            tokio::spawn(connection.close());
         }
         None
     }
 
-    /// Drops idle connections that will not be reused, so that the upstream can forget them.
+    /// Closes idle connections that will not be used again, so that the upstream can forget them.
     pub fn tidy(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, since)| since.elapsed() < REUSE_WITHIN);
+        let Reuse { idle: longest, age, .. } = self.options.reuse;
+        let mut idle = self.idle();
+        for list in idle.values_mut() {
+            let old = list.extract_if(.., |idle| idle.since.elapsed() >= longest || idle.connection.age() >= age);
+            for Idle { connection, .. } in old {
+                tokio::spawn(connection.close());
+            }
+        }
+        idle.retain(|_, list| !list.is_empty());
     }
 
-    /// Closes all idle connections.
-    pub fn close(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Closes all connections that do nothing, with QUIT, as far as their servers answer soon.
+    pub async fn close(&self) {
+        let idle: Vec<Connection> =
+            self.idle().drain().flat_map(|(_, list)| list).map(|idle| idle.connection).collect();
+        let closing: tokio::task::JoinSet<()> =
+            idle.into_iter().chain(self.sessions.drain()).map(Connection::close).collect();
+        let _ = tokio::time::timeout(CLOSE, closing.join_all()).await;
     }
 
     /// Hands over one mail. Recipients whom the upstream finds too many for one transaction go in further ones at once, as long
     /// as each takes some (RFC 5321 4.5.3.1.10).
     pub async fn transact(&self, transaction: Transaction) -> Vec<Fate> {
         let mut fates = self.once(transaction.clone()).await;
-        let mut progress = fates.iter().any(|fate| matches!(fate, Fate::Accepted(_)));
-        while progress {
-            let rest: Vec<usize> =
-                fates.iter().enumerate().filter(|(_, fate)| is_one_too_many(fate)).map(|(index, _)| index).collect();
-            if rest.is_empty() {
+        while let Some((rest, places)) = too_many(&transaction, &fates) {
+            if !merge(&mut fates, places, self.once(rest).await) {
                 break;
-            }
-            let recipients = rest.iter().filter_map(|index| transaction.recipients.get(*index)).cloned().collect();
-            let again = self.once(Transaction { recipients, ..transaction.clone() }).await;
-            progress = again.iter().any(|fate| matches!(fate, Fate::Accepted(_)));
-            for (index, fate) in rest.into_iter().zip(again) {
-                fates[index] = fate;
             }
         }
         fates
     }
 
-    /// One transaction. A reused connection that turns out to be dead before the data were sent is replaced once by a new one.
+    /// One transaction. Where it breaks before any of the mail was sent, the next connection or the next server gets the open recipients.
     async fn once(&self, transaction: Transaction) -> Vec<Fate> {
         let count = transaction.recipients.len();
         let Ok(_slot) = self.slots.acquire().await else { return deferred(count, "the relay is closing") };
-        if let Some(connection) = self.take_idle() {
-            match self.run(connection, transaction.clone()).await {
-                Attempt::Done(fates) => return fates,
-                Attempt::Untouched(_) => {}
-            }
-        }
-        let connection = match Connection::open(&self.options).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::warn!(server = %self.options.server, %error, "upstream not usable");
-                return deferred(count, &error.to_string());
-            }
+        let hops = match self.hops().await {
+            Ok(hops) => hops,
+            Err(why) => return vec![Fate::Deferred(Reply::new(451, "4.4.3", &why)); count],
         };
-        self.remember(connection.extensions());
-        match self.run(connection, transaction).await {
-            Attempt::Done(fates) => fates,
-            Attempt::Untouched(why) => deferred(count, &why),
+        let mut fates = deferred(count, "no mail server could be asked");
+        let mut open = (transaction.clone(), (0..count).collect::<Vec<_>>());
+        for hop in hops {
+            // A connection that lay idle may be dead by now; that says nothing about the server.
+            let idle = self.take_idle(&hop.key);
+            for (rested, connection) in [(true, idle), (false, None)] {
+                let mut connection = match connection {
+                    Some(connection) => connection,
+                    None if rested => continue,
+                    None => match self.open(&hop, self.credentials(&hop.key)).await {
+                        Ok(connection) => connection,
+                        Err(error) => {
+                            tracing::warn!(server = %hop, %error, "mail server not usable");
+                            merge(&mut fates, open.1.clone(), refused_all(open.1.len(), &error));
+                            continue;
+                        }
+                    },
+                };
+                let attempt = connection.transact(open.0.clone()).await;
+                match attempt {
+                    Attempt::Done(found) => {
+                        self.put_back(hop.key, connection);
+                        merge(&mut fates, open.1, found);
+                        return fates;
+                    }
+                    Attempt::Untouched(found) => {
+                        merge(&mut fates, open.1, found);
+                        if !rested {
+                            tracing::warn!(server = %hop, "mail server left before the mail was sent");
+                            self.rests.failed(&hop.key, Instant::now());
+                        }
+                        open = still(&transaction, &fates, |fate| matches!(fate, Fate::Deferred(_)));
+                        if open.1.is_empty() {
+                            return fates;
+                        }
+                    }
+                }
+            }
         }
-    }
-
-    async fn run(&self, mut connection: Connection, transaction: Transaction) -> Attempt {
-        let attempt = connection.transact(transaction).await;
-        if connection.reusable() {
-            self.put_back(connection);
-        }
-        attempt
+        fates
     }
 }
 
@@ -186,11 +267,56 @@ impl Upstream for Relay {
         })
         .await
     }
+
+    fn carries_dsn(&self) -> bool {
+        self.offers.all_carry_dsn()
+    }
 }
 
-/// Was this recipient put off with the code for too many of them? Some servers say 552 (RFC 5321 4.5.3.1.10).
-fn is_one_too_many(fate: &Fate) -> bool {
-    matches!(fate, Fate::Deferred(reply) if matches!(reply.code, 452 | 552))
+/// The recipients with such a fate as a transaction of their own, and their places.
+fn still(transaction: &Transaction, fates: &[Fate], wanted: impl Fn(&Fate) -> bool) -> (Transaction, Vec<usize>) {
+    let places: Vec<usize> = (0..fates.len()).filter(|place| wanted(&fates[*place])).collect();
+    let recipients = places.iter().filter_map(|place| transaction.recipients.get(*place)).cloned().collect();
+    (Transaction { recipients, ..transaction.clone() }, places)
+}
+
+/// Those put off as too many, when others were taken; some servers say 552 (RFC 5321 4.5.3.1.10).
+fn too_many(transaction: &Transaction, fates: &[Fate]) -> Option<(Transaction, Vec<usize>)> {
+    let one_too_many = |fate: &Fate| matches!(fate, Fate::Deferred(reply) if matches!(reply.code, 452 | 552));
+    let some_taken = fates.iter().any(|fate| matches!(fate, Fate::Accepted(_)));
+    let rest = still(transaction, fates, one_too_many);
+    (some_taken && !rest.1.is_empty()).then_some(rest)
+}
+
+/// Puts new fates at their places; was anybody accepted?
+fn merge(fates: &mut [Fate], places: Vec<usize>, found: Vec<Fate>) -> bool {
+    let accepted = found.iter().any(|fate| matches!(fate, Fate::Accepted(_)));
+    for (place, fate) in places.into_iter().zip(found) {
+        fates[place] = fate;
+    }
+    accepted
+}
+
+/// Did the server only refuse who logged in? That is no failure of the server.
+fn is_refused_login(error: &OpenError) -> bool {
+    use crate::smtp::sender::SenderError::{NoMechanism, Refused};
+    use crate::smtp::stage::Stage::Authenticate;
+    match error {
+        OpenError::Protocol(Refused { stage: Authenticate, reply }) => reply.code != 421,
+        OpenError::Protocol(NoMechanism) => true,
+        _ => false,
+    }
+}
+
+/// What a connection that could not be opened means: what the server said, when it said so for now, or that there was no answer.
+fn refused_all(count: usize, error: &OpenError) -> Vec<Fate> {
+    use crate::smtp::sender::SenderError::Refused;
+    match error {
+        OpenError::Protocol(Refused { reply, .. }) if reply.is_transient() => {
+            vec![Fate::Deferred(reply.clone()); count]
+        }
+        _ => deferred(count, &error.to_string()),
+    }
 }
 
 /// Every recipient is to be tried again: 4.4.1 "no answer from host" (RFC 3463 3.5).

@@ -4,7 +4,7 @@
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +28,18 @@ pub struct RelayTls {
     pub policy: Policy,
     /// TLS from the first octet (RFC 8314 3.3), not by STARTTLS.
     pub implicit: bool,
-    pub name: ServerName<'static>,
+    /// The name its certificate must have, also sent as SNI; without it, the name of the host.
+    pub name: Option<ServerName<'static>>,
     pub config: Arc<ClientConfig>,
+}
+
+/// Files in PEM that TLS is set up from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TlsFiles<'a> {
+    /// Roots to trust with `verify`, instead of the system's.
+    pub ca: Option<&'a Path>,
+    /// Certificate and key that we show when we are asked (RFC 8446 4.4.2).
+    pub identity: Option<(&'a Path, &'a Path)>,
 }
 
 /// Why the TLS side cannot be set up.
@@ -43,28 +53,52 @@ pub enum RelayTlsError {
     Root { file: PathBuf, cause: rustls::Error },
     #[error("find trusted roots on this system; name a file in `ca`")]
     NoRoots,
+    #[error("show the certificate in {file}: {cause}")]
+    Identity { file: PathBuf, cause: rustls::pki_types::pem::Error },
+    #[error("show the certificate in {file}: {cause}")]
+    Pair { file: PathBuf, cause: rustls::Error },
+    #[error("use the name servers of this system: {0}; write them as `resolvers`")]
+    Resolver(String),
     #[error("set up TLS: {0}")]
     Setup(rustls::Error),
 }
 
 impl RelayTls {
-    /// Sets it up. With `verify` the roots come from `ca`, or else from the system.
+    /// Sets it up. With `verify` the roots come from the file, or else from the system.
     ///
     /// # Errors
     /// [`RelayTlsError`].
-    pub fn new(policy: Policy, implicit: bool, name: &str, ca: Option<&Path>) -> Result<Self, RelayTlsError> {
-        let server = ServerName::try_from(name.to_owned())
-            .map_err(|cause| RelayTlsError::Name { name: name.to_owned(), cause })?;
+    pub fn new(
+        policy: Policy,
+        implicit: bool,
+        name: Option<&str>,
+        files: &TlsFiles<'_>,
+    ) -> Result<Self, RelayTlsError> {
+        let bad = |name: &str, cause| RelayTlsError::Name { name: name.to_owned(), cause };
+        let name =
+            name.map(|name| ServerName::try_from(name.to_owned()).map_err(|cause| bad(name, cause))).transpose()?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(RelayTlsError::Setup)?;
-        let config = if policy == Policy::Verify {
-            builder.with_root_certificates(roots(ca)?).with_no_client_auth()
+        let builder = if policy == Policy::Verify {
+            builder.with_root_certificates(roots(files.ca)?)
         } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
         };
-        Ok(Self { policy, implicit, name: server, config: Arc::new(config) })
+        let config = match files.identity {
+            Some((certificate, key)) => {
+                let failed = |file: &Path, cause| RelayTlsError::Identity { file: file.to_owned(), cause };
+                let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+                let chain: Vec<_> = chain.map_err(|cause| failed(certificate, cause))?;
+                let private = PrivateKeyDer::from_pem_file(key).map_err(|cause| failed(key, cause))?;
+                builder
+                    .with_client_auth_cert(chain, private)
+                    .map_err(|cause| RelayTlsError::Pair { file: certificate.to_owned(), cause })?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Self { policy, implicit, name, config: Arc::new(config) })
     }
 }
 

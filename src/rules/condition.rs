@@ -87,6 +87,7 @@ pub enum Flag {
     Confidential,
     RecipientsUnclear,
     InspectionFailed,
+    LoginMismatch,
 }
 
 /// A set of addresses by class, list, domain or address.

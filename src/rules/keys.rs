@@ -74,6 +74,13 @@ pub const CONDITIONS: &[Key] = &[
         "login = \"scanner\"",
     ),
     key(
+        "login_mismatch",
+        Takes::Flag,
+        "the client signed in, and the sender (envelope or From) is somebody else",
+        "認証に使った名前と差出人（エンベロープまたは From）が違う",
+        "login_mismatch = true",
+    ),
+    key(
         "client",
         Takes::Network,
         "the network address of the sending client",
@@ -97,8 +104,8 @@ pub const CONDITIONS: &[Key] = &[
     key(
         "visible",
         Takes::Number,
-        "distinct addresses that a recipient sees in To and Cc",
-        "受信者に見える宛先（To・Cc）の数",
+        "distinct addresses that a recipient sees: in To and Cc, as attendees of a calendar, in a winmail.dat",
+        "受信者に見えるアドレス（To・Cc、予定表の参加者、winmail.dat の宛先）の数",
         "visible = \">= 50\"",
     ),
     key(

@@ -370,7 +370,7 @@ fn envelope(sender: Option<Address>, recipients: impl Iterator<Item = Address>) 
     }
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Envelope {
-        client: Client { ip, helo: "example.test".to_owned(), esmtp: true, tls: false, login: None },
+        client: Client { helo: "example.test".to_owned(), esmtp: true, ..Client::new(ip) },
         sender,
         parameters: MailParameters::default(),
         recipients: list,

@@ -136,6 +136,7 @@ impl<'f> View<'f> {
             Flag::Confidential => self.facts.confidential.is_some(),
             Flag::RecipientsUnclear => self.facts.recipients_unclear.is_some(),
             Flag::InspectionFailed => self.facts.inspection_failed.is_some(),
+            Flag::LoginMismatch => self.facts.login_mismatch(),
             Flag::HiddenOnly => {
                 let mut external = self.facts.recipients.iter().zip(self.recipients());
                 let visible: BTreeSet<&str> = self.facts.visible.iter().map(Address::key).collect();
@@ -201,7 +202,7 @@ impl<'f> View<'f> {
                 facts.recipients_unclear.clone().unwrap_or_else(|| "no".to_owned())
             }
             Test::Flag(Flag::InspectionFailed, _) => facts.inspection_failed.clone().unwrap_or_else(|| "no".to_owned()),
-            Test::Flag(Flag::HiddenOnly, _) => yes_no(self.flag(Flag::HiddenOnly)),
+            Test::Flag(flag @ (Flag::HiddenOnly | Flag::LoginMismatch), _) => yes_no(self.flag(*flag)),
             Test::From(_) => facts.sender.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string),
             Test::To(test) | Test::ToAll(test) => self.found_recipients(test),
             Test::Login(_) => facts.login.clone().unwrap_or_else(|| "none".to_owned()),

@@ -164,6 +164,7 @@ impl<'l> Reader<'l> {
             "hidden_only" => flag(Flag::HiddenOnly),
             "recipients_unclear" => flag(Flag::RecipientsUnclear),
             "inspection_failed" => flag(Flag::InspectionFailed),
+            "login_mismatch" => flag(Flag::LoginMismatch),
             _ => (None, None),
         };
         if let Some(measure) = measure {

@@ -13,6 +13,14 @@ pub enum Command<'a> {
     /// What follows `RCPT TO:`.
     Rcpt(&'a [u8]),
     Data,
+    /// Octets of the chunk, and is it the last one (RFC 3030 2)? `None` when the line does not say how many: what follows cannot be told apart.
+    Bdat(Option<(u64, bool)>),
+    /// What follows `AUTH`.
+    Auth(&'a [u8]),
+    /// What follows `XCLIENT`.
+    XClient(&'a [u8]),
+    /// What follows `XFORWARD`.
+    XForward(&'a [u8]),
     Rset,
     Noop,
     Quit,
@@ -35,6 +43,9 @@ impl<'a> Command<'a> {
         let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
         let line = &line[..end];
         if line.iter().any(u8::is_ascii_control) {
+            if is_bdat(line) {
+                return Ok(Self::Bdat(None));
+            }
             return Err(Reply::new(500, "5.5.2", "Error: control character in command"));
         }
         let verb_end = memchr::memchr(b' ', line).unwrap_or(line.len());
@@ -48,6 +59,10 @@ impl<'a> Command<'a> {
             b"MAIL" => Ok(Self::Mail(behind(argument, b"FROM:").ok_or_else(|| usage("MAIL FROM:<address>"))?)),
             b"RCPT" => Ok(Self::Rcpt(behind(argument, b"TO:").ok_or_else(|| usage("RCPT TO:<address>"))?)),
             b"DATA" => bare(Self::Data, "DATA"),
+            b"BDAT" => Ok(Self::Bdat(chunk(argument))),
+            b"AUTH" => given(Self::Auth(argument), "AUTH mechanism"),
+            b"XCLIENT" => given(Self::XClient(argument), "XCLIENT attribute=value..."),
+            b"XFORWARD" => given(Self::XForward(argument), "XFORWARD attribute=value..."),
             b"RSET" => bare(Self::Rset, "RSET"),
             b"STARTTLS" => bare(Self::StartTls, "STARTTLS"),
             b"NOOP" => Ok(Self::Noop),
@@ -56,13 +71,31 @@ impl<'a> Command<'a> {
             b"VRFY" => given(Self::Vrfy, "VRFY address"),
             b"EXPN" => Ok(Self::Expn),
             b"HELP" => Ok(Self::Help),
-            b"AUTH" | b"BDAT" | b"ETRN" | b"TURN" | b"ATRN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" | b"XCLIENT"
-            | b"XFORWARD" => Ok(Self::Absent),
+            b"ETRN" | b"TURN" | b"ATRN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => Ok(Self::Absent),
             b"GET" | b"POST" | b"PUT" | b"HEAD" | b"PATCH" | b"DELETE" | b"OPTIONS" | b"CONNECT" | b"TRACE"
             | b"PRI" => Ok(Self::Http),
             b"" => Err(Reply::new(500, "5.5.2", "Error: bad syntax")),
             _ => Err(Reply::new(500, "5.5.2", "Error: command not recognized")),
         }
+    }
+}
+
+/// Does a line begin as BDAT does? Then octets follow that are no commands, whatever else is wrong with the line.
+#[must_use]
+pub fn is_bdat(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
+        && line.get(4).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// The arguments of BDAT (RFC 3030 2): `chunk-size [SP "LAST"]`.
+fn chunk(argument: &[u8]) -> Option<(u64, bool)> {
+    let mut words = argument.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let size = words.next().filter(|word| word.len() <= 20 && word.iter().all(u8::is_ascii_digit))?;
+    let size = std::str::from_utf8(size).ok()?.parse().ok()?;
+    match (words.next(), words.next()) {
+        (None, _) => Some((size, false)),
+        (Some(last), None) if last.eq_ignore_ascii_case(b"LAST") => Some((size, true)),
+        _ => None,
     }
 }
 
@@ -103,7 +136,22 @@ mod tests {
             (b"NOOP anything at all", Command::Noop),
             (b"VRFY x", Command::Vrfy),
             (b"HELP me", Command::Help),
-            (b"BDAT 3 LAST", Command::Absent),
+            (b"BDAT 3 LAST", Command::Bdat(Some((3, true)))),
+            (b"bdat 0  last ", Command::Bdat(Some((0, true)))),
+            (b"BDAT 86", Command::Bdat(Some((86, false)))),
+            (b"BDAT 18446744073709551615", Command::Bdat(Some((u64::MAX, false)))),
+            (b"BDAT", Command::Bdat(None)),
+            (b"BDAT 18446744073709551616", Command::Bdat(None)),
+            (b"BDAT -1", Command::Bdat(None)),
+            (b"BDAT +1", Command::Bdat(None)),
+            (b"BDAT 1 FIRST", Command::Bdat(None)),
+            (b"BDAT 1 LAST LAST", Command::Bdat(None)),
+            (b"BDAT\t1", Command::Bdat(None)),
+            (b"BDAT 1\0", Command::Bdat(None)),
+            (b"AUTH PLAIN AGEAYg==", Command::Auth(b"PLAIN AGEAYg==")),
+            (b"XCLIENT NAME=a", Command::XClient(b"NAME=a")),
+            (b"XFORWARD NAME=a", Command::XForward(b"NAME=a")),
+            (b"ETRN x", Command::Absent),
             (b"GET / HTTP/1.1", Command::Http),
         ] {
             assert_eq!(Command::parse(line), Ok(command));
@@ -132,6 +180,9 @@ mod tests {
             (b"RSET now", 501),
             (b"STARTTLS now", 501),
             (b"VRFY", 501),
+            (b"AUTH", 501),
+            (b"XCLIENT", 501),
+            (b"BDATA 1", 500),
         ] {
             assert_eq!(
                 Command::parse(line).map_err(|reply| reply.code),

@@ -1,6 +1,7 @@
 //! The mail data of a client: finds the true end, takes off the stuffed dots, and says what is wrong with the octets.
 //! It refuses to see an end of data in anything but CRLF.CRLF, also behind a fault, so nothing inside a mail becomes a command.
 
+use super::section::Section;
 use memchr::memchr3;
 
 /// Why mail data is refused after its true end.
@@ -12,6 +13,8 @@ pub enum DataFault {
     BareCr,
     /// An octet 0.
     Nul,
+    /// A header section that is longer than the limit.
+    HeaderTooLarge,
     /// More octets than the limit (RFC 1870 6.3).
     TooLarge,
 }
@@ -31,24 +34,51 @@ enum At {
     DotCr,
 }
 
-/// Reads mail data from the CRLF of DATA to the end of data (RFC 5321 4.1.1.4, 4.5.2).
+/// The largest mail that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Octets of the whole mail.
+    pub mail: u64,
+    /// Octets of its header section.
+    pub header: usize,
+}
+
+/// Reads mail data: from the CRLF of DATA to the end of data (RFC 5321 4.1.1.4, 4.5.2), or chunks whose octets are counted (RFC 3030).
 #[derive(Debug)]
 pub struct Decoder {
+    /// Does a dot at the start of a line mean something?
+    dots: bool,
     at: At,
+    section: Section,
     mail: Vec<u8>,
     /// Octets of the mail, also those not kept.
     octets: u64,
-    limit: u64,
+    bounds: Bounds,
     fault: Option<DataFault>,
     ended: bool,
 }
 
 impl Decoder {
-    /// For mails of at most `limit` octets; `expected` is what the client announced (RFC 1870), believed only within reason.
+    /// For the text behind DATA; `expected` is what the client announced (RFC 1870), believed only within reason.
     #[must_use]
-    pub fn new(limit: u64, expected: Option<u64>) -> Self {
+    pub fn new(bounds: Bounds, expected: Option<u64>) -> Self {
         let room = usize::try_from(expected.unwrap_or(0).min(256 * 1024)).unwrap_or(0);
-        Self { at: At::LineStart, mail: Vec::with_capacity(room), octets: 0, limit, fault: None, ended: false }
+        Self {
+            dots: true,
+            at: At::LineStart,
+            section: Section::new(),
+            mail: Vec::with_capacity(room),
+            octets: 0,
+            bounds,
+            fault: None,
+            ended: false,
+        }
+    }
+
+    /// For chunks: the caller feeds as many octets as the client counted, and a dot is a dot.
+    #[must_use]
+    pub fn counted(bounds: Bounds) -> Self {
+        Self { dots: false, ..Self::new(bounds, None) }
     }
 
     /// Takes octets up to the end of data and returns how many they were; those behind it belong to the next command.
@@ -59,7 +89,7 @@ impl Decoder {
         while here < bytes.len() && !self.ended {
             let byte = bytes[here];
             match self.at {
-                At::LineStart if byte == b'.' => {
+                At::LineStart if byte == b'.' && self.dots => {
                     self.keep(&bytes[kept..here]);
                     here += 1;
                     kept = here;
@@ -106,11 +136,31 @@ impl Decoder {
         self.ended
     }
 
-    /// The mail in canonical form: lines end with CRLF, no dot is stuffed.
+    /// Octets of the mail so far, also of those that are not kept.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// The gravest fault so far.
+    #[must_use]
+    pub fn fault(&self) -> Option<DataFault> {
+        self.fault
+    }
+
+    /// The mail in canonical form: lines end with CRLF, no dot is stuffed. Chunks need not end with a line; the mail gets the CRLF that ends
+    /// it, as DATA cannot say anything else and a DKIM signature counts it anyway (RFC 6376 3.4.3).
     ///
     /// # Errors
     /// [`DataFault`] with the gravest reason to refuse it.
-    pub fn finish(self) -> Result<Vec<u8>, DataFault> {
+    pub fn finish(mut self) -> Result<Vec<u8>, DataFault> {
+        if !self.dots {
+            match self.at {
+                At::Cr => self.at = self.wrong(DataFault::BareCr),
+                At::LineStart => {}
+                _ => self.keep(b"\r\n"),
+            }
+        }
         match self.fault {
             None => Ok(self.mail),
             Some(fault) => Err(fault),
@@ -119,8 +169,11 @@ impl Decoder {
 
     fn keep(&mut self, text: &[u8]) {
         self.octets += text.len() as u64;
-        if self.octets > self.limit {
+        if self.octets > self.bounds.mail {
             self.wrong(DataFault::TooLarge);
+        }
+        if self.section.feed(text) > self.bounds.header {
+            self.wrong(DataFault::HeaderTooLarge);
         }
         if self.fault.is_none() {
             self.mail.extend_from_slice(text);
@@ -141,7 +194,7 @@ mod tests {
 
     /// All of `octets` in pieces of `size`: the result, and what came behind the end of data.
     fn decode(octets: &[u8], size: usize, limit: u64) -> (bool, Result<Vec<u8>, DataFault>, Vec<u8>) {
-        let mut decoder = Decoder::new(limit, None);
+        let mut decoder = Decoder::new(Bounds { mail: limit, header: 10 }, None);
         let mut rest = Vec::new();
         for piece in octets.chunks(size) {
             if decoder.ended() {
@@ -173,10 +226,39 @@ mod tests {
             (b"a\0\n\r\n.\r\n", Err(DataFault::Nul), b""),
             (b"a\r\n.\0\r\n.\r\n", Err(DataFault::Nul), b""),
             (b"aaaaaaaaaaaaaaaaaaa\r\n.\r\nQUIT", Err(DataFault::TooLarge), b"QUIT"),
+            (b"A: bcde\r\n\r\nx\r\n.\r\n", Ok(b"A: bcde\r\n\r\nx\r\n"), b""),
+            (b"A: bcdefg\r\n\r\n.\r\n", Err(DataFault::HeaderTooLarge), b""),
+            (b"A: b\r\nC: d\r\n.\r\n", Err(DataFault::HeaderTooLarge), b""),
         ] {
             for size in 1..=octets.len() {
                 let found = decode(octets, size, 20);
                 assert_eq!(found, (true, result.map(<[u8]>::to_vec), rest.to_vec()), "{}", octets.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_text_to_the_last_octet() {
+        for (octets, result) in [
+            (&b""[..], Ok(&b""[..])),
+            (b"a", Ok(b"a\r\n")),
+            (b"a\r\n", Ok(b"a\r\n")),
+            (b"\r\n.\r\nQUIT\r\n..\r\n", Ok(b"\r\n.\r\nQUIT\r\n..\r\n")),
+            (b"a\r\n.", Ok(b"a\r\n.\r\n")),
+            (b"a\r", Err(DataFault::BareCr)),
+            (b"a\rb", Err(DataFault::BareCr)),
+            (b"\n", Err(DataFault::BareLf)),
+            (b"a\r\n\n", Err(DataFault::BareLf)),
+            (b"a\0", Err(DataFault::Nul)),
+            (b"aaaaaaaaaaaaaaaaaaaaa", Err(DataFault::TooLarge)),
+            (b"aaaaaaaaaaaaaaaaaaa", Err(DataFault::TooLarge)),
+        ] {
+            for size in 1..=octets.len().max(1) {
+                let mut decoder = Decoder::counted(Bounds { mail: 20, header: 10 });
+                for piece in octets.chunks(size) {
+                    assert_eq!(decoder.feed(piece), piece.len());
+                }
+                assert_eq!(decoder.finish(), result.map(<[u8]>::to_vec), "{}", octets.escape_ascii());
             }
         }
     }
@@ -226,7 +308,7 @@ mod tests {
 
     #[test]
     fn what_exceeds_the_limit_is_not_held_in_memory() {
-        let mut decoder = Decoder::new(1000, Some(u64::MAX));
+        let mut decoder = Decoder::new(Bounds { mail: 1000, header: 1000 }, Some(u64::MAX));
         for _ in 0..1000 {
             decoder.feed(&[b'x'; 1000]);
         }

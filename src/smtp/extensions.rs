@@ -1,6 +1,7 @@
 //! Service extensions: what an upstream says in its EHLO reply, and what we may offer to clients in front of it.
 //! It refuses to offer what the next hop cannot take, as the mail could then only be altered or returned.
 
+use super::auth::Mechanism;
 use super::reply::Reply;
 use std::fmt::Write as _;
 
@@ -41,9 +42,9 @@ impl Extensions {
             enhanced_status_codes: true,
             dsn: true,
             starttls: true,
-            chunking: false,
-            require_tls: false,
-            auth: Vec::new(),
+            chunking: true,
+            require_tls: true,
+            auth: Mechanism::ALL.map(|mechanism| mechanism.as_str().to_owned()).to_vec(),
         }
     }
 
@@ -79,8 +80,9 @@ impl Extensions {
         found
     }
 
-    /// What may be offered to clients when mail goes on to `upstream`: what a mail needs of the next hop (8BITMIME, SMTPUTF8, DSN, SIZE)
-    /// only as far as it has it; what concerns our own conversation (PIPELINING, STARTTLS, status codes) as we have it.
+    /// What may be offered to clients when mail goes on to `upstream`: what a mail or a login needs of the next hop (8BITMIME, SMTPUTF8, DSN,
+    /// SIZE, REQUIRETLS, AUTH) only as far as it has it; what concerns our own conversation (PIPELINING, STARTTLS, status codes, CHUNKING) as
+    /// we have it.
     #[must_use]
     pub fn offered_given(&self, upstream: &Self) -> Self {
         let size = match (self.size, upstream.size) {
@@ -93,13 +95,47 @@ impl Extensions {
             // RFC 6531 3.1 item 8: a server with SMTPUTF8 has 8BITMIME too.
             smtputf8: self.smtputf8 && upstream.smtputf8 && upstream.eight_bit_mime,
             dsn: self.dsn && upstream.dsn,
+            require_tls: self.require_tls && upstream.require_tls,
+            auth: self.auth.iter().filter(|name| upstream.auth.contains(name)).cloned().collect(),
             ..self.clone()
         }
     }
 
-    /// The text of an EHLO reply: the host name and a keyword a line. STARTTLS only where `starttls` says that it is possible now (RFC 3207 4.2).
+    /// What two servers both can take, when a mail may go to either.
     #[must_use]
-    pub fn ehlo_text(&self, hostname: &str, starttls: bool) -> String {
+    pub fn shared_with(&self, other: &Self) -> Self {
+        Self {
+            pipelining: self.pipelining && other.pipelining,
+            size: match (self.size, other.size) {
+                (Some(one), Some(two)) => Some(least_size(one, two)),
+                (one, two) => one.or(two),
+            },
+            eight_bit_mime: self.eight_bit_mime && other.eight_bit_mime,
+            smtputf8: self.smtputf8 && other.smtputf8,
+            enhanced_status_codes: self.enhanced_status_codes && other.enhanced_status_codes,
+            dsn: self.dsn && other.dsn,
+            starttls: self.starttls && other.starttls,
+            chunking: self.chunking && other.chunking,
+            require_tls: self.require_tls && other.require_tls,
+            auth: self.auth.iter().filter(|name| other.auth.contains(name)).cloned().collect(),
+        }
+    }
+
+    /// What can be used at this moment of a session: STARTTLS while it is possible (RFC 3207 4.2), REQUIRETLS under TLS (RFC 8689 2), and
+    /// these mechanisms.
+    #[must_use]
+    pub fn now(&self, starttls: bool, tls: bool, auth: &[Mechanism]) -> Self {
+        Self {
+            starttls: self.starttls && starttls,
+            require_tls: self.require_tls && tls,
+            auth: auth.iter().map(|mechanism| mechanism.as_str().to_owned()).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The text of an EHLO reply: the host name and a keyword a line.
+    #[must_use]
+    pub fn ehlo_text(&self, hostname: &str) -> String {
         let mut text = hostname.to_owned();
         if self.pipelining {
             text.push_str("\nPIPELINING");
@@ -108,15 +144,20 @@ impl Extensions {
             let _ = write!(text, "\nSIZE {size}");
         }
         for (offered, keyword) in [
-            (self.starttls && starttls, "\nSTARTTLS"),
+            (self.starttls, "\nSTARTTLS"),
             (self.enhanced_status_codes, "\nENHANCEDSTATUSCODES"),
             (self.eight_bit_mime, "\n8BITMIME"),
             (self.smtputf8, "\nSMTPUTF8"),
             (self.dsn, "\nDSN"),
+            (self.chunking, "\nCHUNKING"),
+            (self.require_tls, "\nREQUIRETLS"),
         ] {
             if offered {
                 text.push_str(keyword);
             }
+        }
+        if !self.auth.is_empty() {
+            let _ = write!(text, "\nAUTH {}", self.auth.join(" "));
         }
         text
     }
@@ -161,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_offer_never_exceeds_the_upstream() {
-        let ours = Extensions::ours(50);
+        let ours = Extensions { require_tls: false, auth: Vec::new(), ..Extensions::ours(50) };
         for (upstream, offered) in [
             ("h", Extensions { eight_bit_mime: false, smtputf8: false, dsn: false, ..ours.clone() }),
             ("h\nSMTPUTF8\nDSN", Extensions { eight_bit_mime: false, smtputf8: false, ..ours.clone() }),
@@ -171,12 +212,21 @@ mod tests {
         ] {
             assert_eq!(ours.offered_given(&ehlo(upstream)), offered, "{upstream}");
         }
+        let offered = Extensions::ours(50).offered_given(&ehlo("h\nREQUIRETLS\nAUTH CRAM-MD5 XOAUTH2 plain"));
+        assert!(offered.require_tls);
+        assert_eq!(offered.auth, ["PLAIN", "XOAUTH2"]);
     }
 
     #[test]
     fn what_we_write_is_what_we_read() {
         let ours = Extensions::ours(123);
-        assert_eq!(ehlo(&ours.ehlo_text("host", true)), ours);
-        assert_eq!(ehlo(&ours.ehlo_text("host", false)), Extensions { starttls: false, ..ours });
+        assert_eq!(ehlo(&ours.ehlo_text("host")), ours);
+        let clear = ours.now(true, false, &[]);
+        assert_eq!(ehlo(&clear.ehlo_text("host")), Extensions { require_tls: false, auth: Vec::new(), ..ours.clone() });
+        let secret = ours.now(false, true, &[Mechanism::Login]);
+        assert_eq!(
+            ehlo(&secret.ehlo_text("host")),
+            Extensions { starttls: false, auth: vec!["LOGIN".to_owned()], ..ours }
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::mail::envelope::{MailParameters, Recipient};
 /// The reply that refuses the command.
 pub fn mail_parameters(text: &[u8], offered: &Extensions, limit: u64) -> Result<MailParameters, Reply> {
     let mut found = MailParameters::default();
-    let mut body = false;
+    let (mut body, mut submitter) = (false, false);
     for (keyword, value) in pairs(text)? {
         match (keyword.as_str(), value) {
             ("SIZE", value) if offered.size.is_some() => {
@@ -32,6 +32,20 @@ pub fn mail_parameters(text: &[u8], offered: &Extensions, limit: u64) -> Result<
                     return Err(syntax());
                 }
                 found.smtputf8 = true;
+            }
+            ("REQUIRETLS", value) if offered.require_tls => {
+                if value.is_some() || found.require_tls {
+                    return Err(syntax());
+                }
+                found.require_tls = true;
+            }
+            // RFC 4954 5: who wrote it is not known to us, so it is checked and not passed on, as if it were `<>`.
+            ("AUTH", value) if !offered.auth.is_empty() => {
+                let value = once(!submitter, value)?;
+                submitter = true;
+                if value != "<>" && !is_xtext(value) {
+                    return Err(syntax());
+                }
             }
             ("RET", value) if offered.dsn => {
                 let value = once(found.ret.is_none(), value)?;
@@ -156,6 +170,22 @@ fn is_original_recipient(value: &str) -> bool {
     named(kind) && !address.is_empty() && if utf8 { is_value(address) } else { is_xtext(address) }
 }
 
+/// The octets that an xtext stands for (RFC 3461 4).
+#[must_use]
+pub fn xtext(value: &str) -> Option<Vec<u8>> {
+    if !is_xtext(value) {
+        return None;
+    }
+    let mut parts = value.split('+');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2)?;
+        out.push(u8::from_str_radix(code, 16).ok()?);
+        out.extend_from_slice(rest.as_bytes());
+    }
+    Some(out)
+}
+
 /// RFC 3461 4: printable ASCII without `+` and `=`, or `+` and two upper-case hexadecimal digits.
 fn is_xtext(value: &str) -> bool {
     let bytes = value.as_bytes();
@@ -171,9 +201,11 @@ fn is_xtext(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::auth::Mechanism;
 
     fn mail(text: &str) -> Result<MailParameters, u16> {
-        mail_parameters(text.as_bytes(), &Extensions::ours(1000), 1000).map_err(|reply| reply.code)
+        let offered = Extensions::ours(1000).now(true, false, &[]);
+        mail_parameters(text.as_bytes(), &offered, 1000).map_err(|reply| reply.code)
     }
 
     #[test]
@@ -214,12 +246,45 @@ mod tests {
             (" FOO", 555),
             (" FOO=BAR", 555),
             (" AUTH=<>", 555),
+            (" REQUIRETLS", 555),
             (" =x", 501),
             (" -A=x", 501),
             ("SIZE=1", 501),
             (" NOTIFY=NEVER", 555),
         ] {
             assert_eq!(mail(text), Err(code), "{text}");
+        }
+    }
+
+    #[test]
+    fn after_a_login_under_tls_more_is_taken() {
+        let offered = Extensions::ours(1000).now(false, true, &[Mechanism::Plain]);
+        for (text, expected) in [
+            (" REQUIRETLS", Ok(true)),
+            (" AUTH=<> REQUIRETLS", Ok(true)),
+            (" AUTH=taro+40example.jp", Ok(false)),
+            (" REQUIRETLS=1", Err(501)),
+            (" REQUIRETLS REQUIRETLS", Err(501)),
+            (" AUTH", Err(501)),
+            (" AUTH=", Err(501)),
+            (" AUTH=a+4", Err(501)),
+            (" AUTH=<> AUTH=<>", Err(501)),
+        ] {
+            let found = mail_parameters(text.as_bytes(), &offered, 1000);
+            assert_eq!(found.map(|found| found.require_tls).map_err(|reply| reply.code), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn xtext_is_decoded() {
+        for (text, octets) in [
+            ("a+40b", Some(&b"a@b"[..])),
+            ("+E5+A4+AA", Some("太".as_bytes())),
+            ("a+4", None),
+            ("a b", None),
+            ("", None),
+        ] {
+            assert_eq!(xtext(text).as_deref(), octets, "{text}");
         }
     }
 

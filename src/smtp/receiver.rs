@@ -1,46 +1,29 @@
 //! The server side of SMTP without a socket: one session, octets in, replies and complete mails out.
 //! It refuses to answer for a mail (the caller does), to go on before it was answered, and to guess where a command or a mail ends.
 
+mod chunks;
 mod dialogue;
+mod line;
+mod login;
+mod patience;
+mod settings;
+mod xclient;
 
-use super::command::Command;
-use super::data::{DataFault, Decoder};
-use super::extensions::Extensions;
+use super::auth::{Exchange, Login, Mechanism};
+use super::data::{Bounds, DataFault, Decoder};
+use super::extensions::{Extensions, least_size};
 use super::reply::Reply;
 use crate::address::Address;
-use crate::limits::Limits;
-use crate::mail::envelope::{Client, Envelope, MailParameters, Recipient};
+use crate::mail::envelope::{Client, Envelope, Forwarded, MailParameters, Recipient};
 use bytes::Bytes;
-use memchr::memchr;
+use chunks::{Chunk, Chunks};
+use patience::Times;
+pub use settings::Settings;
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::fmt;
 
-/// Commands in a row that move no mail before each counts as an error (an EHLO, NOOP, RSET, VRFY or HELP flood).
-const IDLE_COMMANDS: usize = 100;
-/// Recipients refused as too many before each counts as an error: a pipelining client has sent them before it can see the first refusal.
-const OVERSHOOT: usize = 1_000;
-/// Octets of one over-long command line that are read on before the session is closed.
-const OVERLONG: usize = 1024 * 1024;
-
-/// What is known when a client connects.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Our name in the greeting.
-    pub hostname: String,
-    /// Extensions we offer; `starttls` counts only where `tls_available`.
-    pub offered: Extensions,
-    pub limits: Limits,
-    /// The client's network address.
-    pub client: IpAddr,
-    /// May this client send mail through us? Decided by network before the session; false refuses every recipient.
-    pub relay: bool,
-    /// Is there a certificate for STARTTLS?
-    pub tls_available: bool,
-    /// Must the client use TLS before it sends mail (RFC 3207 4)?
-    pub tls_required: bool,
-    /// Is the connection encrypted from the start (RFC 8314 3)?
-    pub tls_active: bool,
-}
+/// Octets of room for commands that a waiting session keeps.
+const IDLE_INPUT: usize = 1024;
 
 /// What the caller has to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +32,8 @@ pub enum Output {
     Reply(Bytes),
     /// Start TLS as a server now, then call [`Receiver::tls_started`]; close the connection when the handshake fails.
     StartTls,
+    /// A complete login; ask the upstream and call [`Receiver::authenticated`].
+    Authenticate(Box<Login>),
     /// A complete mail in canonical form; call [`Receiver::answer`].
     Mail(Box<Envelope>, Bytes),
     /// Read more and [`Receiver::feed`] it; meanwhile keep to [`Receiver::deadline`].
@@ -67,14 +52,23 @@ struct Draft {
     /// Recipients that were refused, too many, or broken.
     refused: usize,
     overshoot: usize,
+    chunks: Chunks,
 }
 
-#[derive(Debug)]
 enum State {
     /// The greeting is still to be said.
     Greeting,
     Command,
-    Data(Decoder),
+    /// The client's next message of a login is awaited.
+    Exchange(Exchange),
+    /// A login is complete and not yet handed out.
+    Credentials(Box<Login>),
+    /// The caller has the login of this name.
+    Verify(Mechanism, String),
+    /// The client takes note of why its login failed.
+    Note,
+    Data(Box<Decoder>),
+    Chunk(Chunk),
     /// A mail is complete and not yet handed out.
     Complete(Vec<u8>),
     /// The caller has the mail.
@@ -87,9 +81,12 @@ enum State {
 }
 
 /// One SMTP session, server side.
-#[derive(Debug)]
 pub struct Receiver {
     settings: Settings,
+    /// What is offered now.
+    offered: Extensions,
+    /// Does the address allow to relay?
+    relay: bool,
     state: State,
     /// Octets not yet read as commands, from `head` on.
     input: Vec<u8>,
@@ -98,50 +95,76 @@ pub struct Receiver {
     overlong: usize,
     out: Vec<u8>,
     client: Client,
+    forwarded: Option<Box<Forwarded>>,
     hello: bool,
     draft: Option<Draft>,
+    /// DATA was refused; a client that did not wait for the reply sends text now.
+    data_refused: bool,
     errors: usize,
     idle_commands: usize,
+    failed_logins: usize,
     transactions: usize,
-    last_input_ms: u64,
+    times: Times,
     leaving: bool,
+}
+
+/// Input and state may hold secrets of a login, so neither is shown.
+impl fmt::Debug for Receiver {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Receiver").field("client", &self.client).field("draft", &self.draft).finish_non_exhaustive()
+    }
 }
 
 impl Receiver {
     /// A session that has just begun; drain [`Receiver::next`] for the greeting.
     #[must_use]
     pub fn new(settings: Settings, now_ms: u64) -> Self {
-        let client =
-            Client { ip: settings.client, helo: String::new(), esmtp: false, tls: settings.tls_active, login: None };
-        Self {
-            settings,
+        let mut receiver = Self {
+            offered: Extensions::default(),
+            relay: settings.relay,
             state: State::Greeting,
             input: Vec::new(),
             head: 0,
             overlong: 0,
             out: Vec::new(),
-            client,
+            client: Client { tls: settings.tls_active, ..Client::new(settings.client) },
+            forwarded: None,
             hello: false,
             draft: None,
+            data_refused: false,
             errors: 0,
             idle_commands: 0,
+            failed_logins: 0,
             transactions: 0,
-            last_input_ms: now_ms,
+            times: Times::new(now_ms),
             leaving: false,
-        }
+            settings,
+        };
+        receiver.offer();
+        receiver
     }
 
     /// Takes octets of the client. Between [`Output::Mail`] and its answer they are only stored, so the caller does not read then.
     pub fn feed(&mut self, now_ms: u64, bytes: &[u8]) {
-        self.last_input_ms = now_ms;
+        self.times.input = now_ms;
+        let empty = self.head == self.input.len();
         match &mut self.state {
             // What comes in clear between the reply to STARTTLS and the handshake is never looked at (CVE-2011-0411).
             State::StartTls | State::Handshake | State::Closing => {}
-            State::Data(decoder) if self.head == self.input.len() && !decoder.ended() => {
+            State::Data(decoder) if empty && !decoder.ended() => {
                 let used = decoder.feed(bytes);
                 self.store(&bytes[used..]);
             }
-            _ => self.store(bytes),
+            State::Chunk(chunk) if empty => {
+                let used = Self::take_chunk(chunk, self.draft.as_mut(), bytes);
+                self.store(&bytes[used..]);
+            }
+            _ => {
+                if empty && self.overlong == 0 {
+                    self.times.waiting = now_ms;
+                }
+                self.store(bytes);
+            }
         }
     }
 
@@ -151,11 +174,39 @@ impl Receiver {
         loop {
             match &mut self.state {
                 State::Greeting => self.greet(),
-                State::Command if self.leaving => self.close(&Reply::new(421, "4.3.2", "Service shutting down")),
+                State::Command | State::Exchange(_) | State::Note if self.leaving => {
+                    self.close(&Reply::new(421, "4.3.2", "Service shutting down"));
+                }
                 State::Command => {
                     if !self.read_command() {
                         return self.flushed().unwrap_or(Output::NeedInput);
                     }
+                }
+                State::Exchange(_) => {
+                    if !self.read_message() {
+                        return self.flushed().unwrap_or(Output::NeedInput);
+                    }
+                }
+                State::Note => {
+                    if !self.read_note() {
+                        return self.flushed().unwrap_or(Output::NeedInput);
+                    }
+                }
+                State::Credentials(login) => {
+                    if !self.out.is_empty() {
+                        return Output::Reply(std::mem::take(&mut self.out).into());
+                    }
+                    let verify = State::Verify(login.mechanism, login.user.clone());
+                    if let State::Credentials(login) = std::mem::replace(&mut self.state, verify) {
+                        return Output::Authenticate(login);
+                    }
+                }
+                State::Chunk(chunk) => {
+                    self.head += Self::take_chunk(chunk, self.draft.as_mut(), &self.input[self.head..]);
+                    if chunk.left > 0 {
+                        return self.flushed().unwrap_or(Output::NeedInput);
+                    }
+                    self.end_chunk();
                 }
                 State::Data(decoder) => {
                     if !decoder.ended() {
@@ -181,20 +232,25 @@ impl Receiver {
                         Output::StartTls
                     });
                 }
-                State::Answer | State::Handshake => return self.flushed().unwrap_or(Output::NeedInput),
+                State::Answer | State::Verify(..) | State::Handshake => {
+                    return self.flushed().unwrap_or(Output::NeedInput);
+                }
                 State::Closing => return self.flushed().unwrap_or(Output::Close),
             }
         }
     }
 
     /// The caller's reply to the mail it got. Without a mail to answer it does nothing.
-    pub fn answer(&mut self, reply: &Reply) {
+    pub fn answer(&mut self, now_ms: u64, reply: &Reply) {
         if !matches!(self.state, State::Answer) {
             return;
         }
         let utf8 = self.draft.take().is_some_and(|draft| draft.parameters.smtputf8);
+        self.forwarded = None;
         self.state = State::Command;
+        self.times.waiting = now_ms;
         if reply.is_positive() {
+            self.times.accepted(now_ms);
             self.errors = 0;
             self.idle_commands = 0;
         }
@@ -205,30 +261,24 @@ impl Receiver {
     }
 
     /// The TLS handshake succeeded: everything the client said before is forgotten (RFC 3207 4.2).
-    pub fn tls_started(&mut self) {
+    pub fn tls_started(&mut self, now_ms: u64) {
         if matches!(self.state, State::Handshake) {
-            self.client.tls = true;
-            self.client.helo.clear();
-            self.client.esmtp = false;
+            self.client = Client {
+                tls: true,
+                certified: std::mem::take(&mut self.client.certified),
+                ..Client::new(self.client.ip)
+            };
+            self.forwarded = None;
             self.hello = false;
             self.state = State::Command;
+            self.times.waiting = now_ms;
+            self.offer();
         }
     }
 
-    /// When the session is over unless octets come, in the caller's milliseconds; `None` while the caller has a mail to answer.
-    #[must_use]
-    pub fn deadline(&self) -> Option<u64> {
-        let waits = matches!(self.state, State::Answer | State::Complete(_));
-        (!waits).then(|| self.last_input_ms.saturating_add(self.settings.limits.idle_seconds.saturating_mul(1000)))
-    }
-
-    /// Was the client silent for too long? Then the session says so and ends (RFC 5321 4.5.3.2.7); drain [`Receiver::next`].
-    pub fn timed_out(&mut self, now_ms: u64) -> bool {
-        let late = self.deadline().is_some_and(|deadline| now_ms >= deadline);
-        if late && !matches!(self.state, State::Closing) {
-            self.close(&Reply::new(421, "4.4.2", "Error: timeout exceeded"));
-        }
-        late
+    /// The client showed a certificate that was verified; these are the host names in it.
+    pub fn certified(&mut self, names: Vec<String>) {
+        self.client.certified = names;
     }
 
     /// The service stops (RFC 5321 3.8): 421 now, or after the mail that is being received.
@@ -239,7 +289,13 @@ impl Receiver {
     /// Is a mail being received or waiting for its answer?
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Data(_) | State::Complete(_) | State::Answer)
+        matches!(self.state, State::Data(_) | State::Chunk(_) | State::Complete(_) | State::Answer)
+    }
+
+    /// The number of this session.
+    #[must_use]
+    pub fn session(&self) -> u64 {
+        self.settings.session
     }
 
     /// Who is connected, as far as it said.
@@ -250,13 +306,51 @@ impl Receiver {
 
     fn store(&mut self, bytes: &[u8]) {
         if self.head == self.input.len() {
-            self.input.clear();
-            self.head = 0;
+            self.release();
         }
         self.input.extend_from_slice(bytes);
     }
 
+    /// Forgets input that was read; a large buffer is given back, as most sessions wait most of the time.
+    fn release(&mut self) {
+        self.head = 0;
+        self.input.clear();
+        self.input.shrink_to(IDLE_INPUT);
+    }
+
+    fn offer(&mut self) {
+        let (client, settings) = (&self.client, &self.settings);
+        let auth: &[Mechanism] = if client.tls { &settings.auth } else { &[] };
+        self.offered = settings.offered.now(settings.tls_available && !client.tls, client.tls, auth);
+    }
+
+    fn may_relay(&self) -> bool {
+        let names = &self.settings.allowed_names;
+        self.relay || self.client.login.is_some() || self.client.certified.iter().any(|name| names.contains(name))
+    }
+
+    fn size_limit(&self) -> u64 {
+        least_size(self.settings.limits.message_bytes, self.settings.offered.size.unwrap_or(0))
+    }
+
+    fn bounds(&self) -> Bounds {
+        let mail = self.size_limit();
+        Bounds { mail: if mail == 0 { u64::MAX } else { mail }, header: self.settings.limits.header_bytes }
+    }
+
+    /// Octets of the mail that is being received.
+    fn octets(&self) -> u64 {
+        match (&self.state, &self.draft) {
+            (State::Data(decoder), _) => decoder.octets(),
+            (_, Some(Draft { chunks: Chunks::Open(decoder), .. })) => decoder.octets(),
+            _ => 0,
+        }
+    }
+
     fn flushed(&mut self) -> Option<Output> {
+        if self.head == self.input.len() {
+            self.release();
+        }
         (!self.out.is_empty()).then(|| Output::Reply(std::mem::take(&mut self.out).into()))
     }
 
@@ -277,10 +371,14 @@ impl Receiver {
             // RFC 5321 3.1: the client waits for the greeting. One that does not is a robot or another protocol.
             self.close(&Reply::new(554, "5.5.0", "Error: SMTP protocol synchronization"));
         } else {
-            let text = format!("{} ESMTP", self.settings.hostname);
-            self.reply(220, "", &text);
-            self.state = State::Command;
+            self.welcome();
         }
+    }
+
+    fn welcome(&mut self) {
+        let text = format!("{} ESMTP", self.settings.hostname);
+        self.reply(220, "", &text);
+        self.state = State::Command;
     }
 
     /// Refuses a command; too many of them end the session.
@@ -290,44 +388,6 @@ impl Receiver {
         if self.errors >= self.settings.limits.errors && matches!(self.state, State::Command) {
             self.close(&Reply::new(421, "4.7.0", "Error: too many errors"));
         }
-    }
-
-    /// Takes one line out of the input and performs it; false when there is none.
-    fn read_command(&mut self) -> bool {
-        let rest = &self.input[self.head..];
-        let limit = self.settings.limits.command_bytes;
-        let Some(end) = memchr(b'\n', rest) else {
-            if rest.len() > limit {
-                // The last octet stays: it may be the CR of the ending.
-                self.overlong += rest.len() - 1;
-                self.head = self.input.len() - 1;
-            }
-            if self.overlong > OVERLONG {
-                self.close(&Reply::new(421, "4.7.0", "Error: line too long"));
-                return true;
-            }
-            return false;
-        };
-        if end == 0 || rest[end - 1] != b'\r' {
-            // Whether this ends the line, two programs see differently; after it nothing can be trusted to be a command.
-            self.close(&Reply::new(500, "5.5.2", "Error: bare <LF> received"));
-            return true;
-        }
-        let line = rest[..end - 1].to_vec();
-        self.head += end + 1;
-        if std::mem::take(&mut self.overlong) > 0 || end + 1 > limit {
-            self.refuse(&Reply::new(500, "5.5.2", "Error: line too long"));
-            return true;
-        }
-        match Command::parse(&line) {
-            Ok(command) => {
-                if let Err(reply) = self.perform(command) {
-                    self.refuse(&reply);
-                }
-            }
-            Err(reply) => self.refuse(&reply),
-        }
-        true
     }
 
     /// At the true end of data: hand the mail out or refuse it.
@@ -340,9 +400,15 @@ impl Receiver {
             }
             Err(fault) => fault,
         };
+        self.refuse_mail(fault);
+    }
+
+    fn refuse_mail(&mut self, fault: DataFault) {
         self.draft = None;
+        self.forwarded = None;
         self.refuse(&match fault {
             DataFault::TooLarge => Reply::new(552, "5.3.4", "Error: message size exceeds fixed limit"),
+            DataFault::HeaderTooLarge => Reply::new(552, "5.3.4", "Error: header section exceeds fixed limit"),
             DataFault::Nul => Reply::new(550, "5.6.0", "Error: NUL character in message"),
             DataFault::BareCr => Reply::new(550, "5.6.0", "Error: bare <CR> received"),
             DataFault::BareLf => Reply::new(550, "5.6.0", "Error: bare <LF> received"),
@@ -354,7 +420,7 @@ impl Receiver {
         let draft = self.draft.get_or_insert_default();
         draft.known.clear();
         Envelope {
-            client: self.client.clone(),
+            client: Client { forwarded: self.forwarded.clone(), ..self.client.clone() },
             sender: draft.sender.take(),
             parameters: draft.parameters.clone(),
             recipients: std::mem::take(&mut draft.recipients),

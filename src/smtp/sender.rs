@@ -1,17 +1,16 @@
 //! The client side of SMTP without a socket: one connection from greeting to QUIT, many transactions, per-recipient results.
 //! It refuses to turn several results into one, and to send anything but canonical CRLF lines with dots stuffed.
 
+pub use super::authenticate::Credentials;
+use super::authenticate::Exchange;
 use super::extensions::Extensions;
 use super::reply::{Reply, ReplyError, ReplyReader};
 use super::stage::Stage;
 pub use super::transaction::Transaction;
 use super::transaction::{Running, Step, failure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::fmt;
 
 /// What became of one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,19 +35,6 @@ pub enum Tls {
     Required,
 }
 
-/// A login (RFC 4954); its `Debug` hides the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    pub user: String,
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
 /// What is known when the connection opens.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -57,8 +43,10 @@ pub struct Settings {
     pub tls: Tls,
     /// For implicit TLS (RFC 8314): is it encrypted already, and was the certificate verified?
     pub tls_active: Option<Verified>,
-    /// Sent only over TLS with a verified certificate.
+    /// Sent only over TLS with a verified certificate, unless `log_in_clear`.
     pub credentials: Option<Credentials>,
+    /// May credentials go over this connection as it is? Only ever for the loopback.
+    pub log_in_clear: bool,
 }
 
 /// Was the certificate of the upstream verified against its name?
@@ -72,7 +60,7 @@ pub enum Output {
     Send(Bytes),
     /// Start TLS as a client now, then call [`Sender::tls_started`].
     StartTls,
-    /// Read more and [`Sender::feed`] it; meanwhile keep to [`Stage::patience`] of [`Sender::stage`].
+    /// Read more and [`Sender::feed`] it; meanwhile keep to the patience of [`Sender::stage`].
     NeedInput,
     /// [`Sender::start`] may be called; the caller may also keep the connection for later, or [`Sender::quit`].
     Ready,
@@ -103,7 +91,7 @@ pub enum SenderError {
     ClearText,
     #[error("log in to the upstream: the connection is not encrypted with a verified certificate")]
     CredentialsInClear,
-    #[error("log in to the upstream: it offers neither PLAIN nor LOGIN")]
+    #[error("log in to the upstream: it does not offer the mechanism")]
     NoMechanism,
     #[error("log in to the upstream: user name or password has a character that cannot be sent")]
     BadCredentials,
@@ -124,8 +112,8 @@ enum State {
     /// STARTTLS was taken and is not yet handed out.
     Upgrade,
     Handshake,
-    /// AUTH: lines still to send, one for each 334.
-    Authenticate(VecDeque<String>),
+    /// AUTH was said.
+    Authenticate(Exchange),
     /// Transactions one after the other; the flag says whether [`Output::Ready`] was handed out.
     Open {
         told: bool,
@@ -148,6 +136,7 @@ pub struct Sender {
     running: Option<Running>,
     done: Option<(Vec<Fate>, bool)>,
     needs_reset: bool,
+    welcome: Option<Reply>,
 }
 
 impl Sender {
@@ -166,6 +155,7 @@ impl Sender {
             running: None,
             done: None,
             needs_reset: false,
+            welcome: None,
         }
     }
 
@@ -206,7 +196,7 @@ impl Sender {
         self.broken(SenderError::Lost);
     }
 
-    /// The upstream was silent for longer than the [`Stage::patience`]; close the connection.
+    /// The upstream was silent for longer than the patience of its stage; close the connection.
     pub fn timed_out(&mut self) {
         self.broken(SenderError::TimedOut);
     }
@@ -230,6 +220,12 @@ impl Sender {
     #[must_use]
     pub fn offers(&self) -> &Extensions {
         &self.offers
+    }
+
+    /// The reply that let us in, when there was a login.
+    #[must_use]
+    pub fn welcome(&self) -> Option<&Reply> {
+        self.welcome.as_ref()
     }
 
     /// Is the connection encrypted, and with a verified certificate?
@@ -290,7 +286,8 @@ impl Sender {
         }
         if let Some(transaction) = self.waiting.take() {
             *told = false;
-            self.running = Some(Running::new(transaction, &self.offers, self.needs_reset));
+            let verified = self.encrypted == Some(Verified(true));
+            self.running = Some(Running::new(transaction, &self.offers, verified, self.needs_reset));
             return None;
         }
         if *told {
@@ -324,11 +321,15 @@ impl Sender {
                 }
             }
             State::StartTls if reply.code != 421 && self.settings.tls == Tls::WhenOffered => self.log_in(),
-            State::Authenticate(lines) if reply.code == 334 => match lines.pop_front() {
-                Some(line) => self.say(line),
+            State::Authenticate(exchange) if reply.code == 334 => match exchange.answer() {
+                Some(line) => self.output.push_back(Bytes::copy_from_slice(line.as_bytes())),
                 None => self.fail(SenderError::Unexpected { stage: Stage::Authenticate, reply }),
             },
-            State::Authenticate(_) if reply.is_positive() => self.state = State::Open { told: false },
+            State::Authenticate(_) if reply.is_positive() => {
+                self.welcome = Some(reply);
+                self.settings.credentials = None;
+                self.state = State::Open { told: false };
+            }
             State::Open { .. } => self.transaction_reply(reply),
             State::Quit => self.state = State::Closed,
             _ => {
@@ -369,30 +370,20 @@ impl Sender {
     }
 
     fn log_in(&mut self) {
-        let Some(Credentials { user, password }) = &self.settings.credentials else {
+        let Some(who) = &self.settings.credentials else {
             self.state = State::Open { told: false };
             return;
         };
-        if self.encrypted != Some(Verified(true)) {
+        if self.encrypted != Some(Verified(true)) && !self.settings.log_in_clear {
             self.fail(SenderError::CredentialsInClear);
             return;
         }
-        if user.is_empty() || user.contains('\0') || password.contains('\0') {
-            self.fail(SenderError::BadCredentials);
-            return;
-        }
-        let offered = |name: &str| self.offers.auth.iter().any(|mechanism| mechanism == name);
-        if offered("PLAIN") {
-            // RFC 4616 2, with the initial response of RFC 4954 4.
-            let line = format!("AUTH PLAIN {}\r\n", STANDARD.encode(format!("\0{user}\0{password}")));
-            self.say(line);
-            self.state = State::Authenticate(VecDeque::new());
-        } else if offered("LOGIN") {
-            let lines = [user, password].map(|text| format!("{}\r\n", STANDARD.encode(text)));
-            self.say("AUTH LOGIN\r\n".to_owned());
-            self.state = State::Authenticate(lines.into());
-        } else {
-            self.fail(SenderError::NoMechanism);
+        match Exchange::begin(who, &self.offers.auth) {
+            Ok((line, exchange)) => {
+                self.output.push_back(Bytes::copy_from_slice(line.as_bytes()));
+                self.state = State::Authenticate(exchange);
+            }
+            Err(error) => self.fail(error),
         }
     }
 

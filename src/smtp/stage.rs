@@ -1,4 +1,4 @@
-//! The stages of a client's connection: how long to wait in each, and what it means when the connection breaks there.
+//! The stages of a client's connection, and how long to wait in each: the one place where that patience is named.
 //! It refuses to measure time itself.
 
 use std::fmt;
@@ -37,16 +37,58 @@ pub enum Stage {
     Closed,
 }
 
-impl Stage {
-    /// How long to wait for the upstream: the minima of RFC 5321 4.5.3.2, as patience costs less than a mail sent twice.
+/// How long to wait for the upstream, stage by stage. The defaults are the minima of RFC 5321 4.5.3.2, as patience costs less than a mail
+/// sent twice; the RFC names no time for connecting and for TLS, and five minutes there would stall every client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Connecting, and the TLS handshake.
+    pub connect: Duration,
+    /// The greeting (4.5.3.2.1).
+    pub greeting: Duration,
+    /// Any command but DATA (4.5.3.2.2, 4.5.3.2.3), and an idle connection.
+    pub command: Duration,
+    /// The reply to DATA (4.5.3.2.4).
+    pub data: Duration,
+    /// Each block of the mail (4.5.3.2.5).
+    pub text: Duration,
+    /// The reply to the final dot (4.5.3.2.6).
+    pub final_dot: Duration,
+    /// The reply to QUIT, for which nobody waits.
+    pub quit: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            greeting: Duration::from_mins(5),
+            command: Duration::from_mins(5),
+            data: Duration::from_mins(2),
+            text: Duration::from_mins(3),
+            final_dot: Duration::from_mins(10),
+            quit: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Patience {
+    /// How long to wait in this stage.
     #[must_use]
-    pub const fn patience(self) -> Duration {
-        match self {
-            Self::Data => Duration::from_mins(2),
-            Self::Text => Duration::from_mins(3),
-            Self::FinalDot => Duration::from_mins(10),
-            Self::Quit | Self::Closed => Duration::from_secs(10),
-            _ => Duration::from_mins(5),
+    pub const fn of(&self, stage: Stage) -> Duration {
+        match stage {
+            Stage::Greeting => self.greeting,
+            Stage::Handshake => self.connect,
+            Stage::Data => self.data,
+            Stage::Text => self.text,
+            Stage::FinalDot => self.final_dot,
+            Stage::Quit | Stage::Closed => self.quit,
+            Stage::Hello
+            | Stage::StartTls
+            | Stage::Authenticate
+            | Stage::Ready
+            | Stage::Reset
+            | Stage::Mail
+            | Stage::Recipient => self.command,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr3;
+use memchr::memmem::find;
 use std::collections::VecDeque;
 
 /// Runs of at least this many octets are shared, shorter ones copied together so that a small mail is one write.
@@ -10,11 +11,15 @@ const SHARED: usize = 8 * 1024;
 /// The largest piece in octets, so that the caller sees progress and early replies.
 const PIECE: usize = 256 * 1024;
 
-/// Mail data ready for the wire.
+/// Mail data ready for the wire. The pieces are made one by one while they are sent, so that a large mail costs no second copy.
 #[derive(Debug)]
 pub struct Stuffed {
-    /// What to send after 354, in order, with the final dot.
-    pub pieces: VecDeque<Bytes>,
+    chunks: VecDeque<Bytes>,
+    /// Short runs, collected.
+    short: BytesMut,
+    line_start: bool,
+    /// Is the final dot among the pieces handed out or collected?
+    ended: bool,
     /// Octets of the mail itself (RFC 1870 3: without stuffing and end of data).
     pub octets: u64,
     /// Are there octets above 127?
@@ -30,76 +35,77 @@ pub struct NotCanonical;
 ///
 /// # Errors
 /// [`NotCanonical`].
-pub fn stuff(mail: &[Bytes]) -> Result<Stuffed, NotCanonical> {
-    let mut pieces = Pieces::default();
-    let mut line_start = true;
-    let mut behind_cr = false;
+pub fn stuff(mail: Vec<Bytes>) -> Result<Stuffed, NotCanonical> {
+    let mut last = None;
     let mut octets = 0;
     let mut eight_bit = false;
-    for chunk in mail {
+    for chunk in &mail {
         octets += chunk.len() as u64;
         eight_bit |= !chunk.is_ascii();
-        let mut kept = 0;
-        let mut here = 0;
-        while here < chunk.len() {
-            if behind_cr {
-                if chunk[here] != b'\n' {
-                    return Err(NotCanonical);
-                }
-                here += 1;
-                (behind_cr, line_start) = (false, true);
-                continue;
-            }
-            if line_start && chunk[here] == b'.' {
-                pieces.push(&chunk.slice(kept..here));
-                pieces.push(&Bytes::from_static(b"."));
-                kept = here;
-            }
-            line_start = false;
-            match memchr3(b'\r', b'\n', 0, &chunk[here..]) {
-                None => here = chunk.len(),
-                Some(found) if chunk[here + found] == b'\r' => {
-                    here += found + 1;
-                    behind_cr = true;
-                }
-                Some(_) => return Err(NotCanonical),
-            }
-        }
-        pieces.push(&chunk.slice(kept..));
+        last = canonical(chunk, last)?;
     }
-    if behind_cr || !line_start {
+    if !matches!(last, None | Some(b'\n')) {
         return Err(NotCanonical);
     }
-    pieces.push(&Bytes::from_static(b".\r\n"));
-    pieces.close();
-    Ok(Stuffed { pieces: pieces.list, octets, eight_bit })
+    let chunks = mail.into();
+    Ok(Stuffed { chunks, short: BytesMut::new(), line_start: true, ended: false, octets, eight_bit })
 }
 
-#[derive(Default)]
-struct Pieces {
-    list: VecDeque<Bytes>,
-    short: BytesMut,
-}
-
-impl Pieces {
-    fn push(&mut self, run: &Bytes) {
-        if run.len() < SHARED {
-            self.short.extend_from_slice(run);
-            if self.short.len() >= PIECE {
-                self.close();
-            }
-            return;
-        }
-        self.close();
-        for start in (0..run.len()).step_by(PIECE) {
-            self.list.push_back(run.slice(start..run.len().min(start + PIECE)));
+/// Checks a chunk that follows the octet `last`; gives its own last octet.
+fn canonical(chunk: &[u8], last: Option<u8>) -> Result<Option<u8>, NotCanonical> {
+    let Some(first) = chunk.first() else { return Ok(last) };
+    if (last == Some(b'\r')) != (*first == b'\n') {
+        return Err(NotCanonical);
+    }
+    let mut here = usize::from(*first == b'\n');
+    while let Some(found) = memchr3(b'\r', b'\n', 0, &chunk[here..]) {
+        match chunk.get(here + found..).unwrap_or_default() {
+            [b'\r'] => break,
+            [b'\r', b'\n', ..] => here += found + 2,
+            _ => return Err(NotCanonical),
         }
     }
+    Ok(chunk.last().copied())
+}
 
-    fn close(&mut self) {
-        if !self.short.is_empty() {
-            self.list.push_back(self.short.split().freeze());
+impl Stuffed {
+    /// The next octets to send after 354; the last ones end with the final dot, after which there are none.
+    pub fn next_piece(&mut self) -> Option<Bytes> {
+        while self.short.len() < PIECE {
+            let Some(chunk) = self.chunks.front_mut() else {
+                if !self.ended {
+                    self.ended = true;
+                    self.short.extend_from_slice(b".\r\n");
+                }
+                break;
+            };
+            let Some(first) = chunk.first() else {
+                self.chunks.pop_front();
+                continue;
+            };
+            if std::mem::take(&mut self.line_start) && *first == b'.' {
+                self.short.extend_from_slice(b".");
+            }
+            let within = chunk.len().min(PIECE);
+            let end = find(&chunk[..within], b"\n.").map_or(within, |at| at + 1);
+            if end >= SHARED && !self.short.is_empty() {
+                // The run itself is shared, and goes next.
+                break;
+            }
+            self.line_start = chunk[end - 1] == b'\n';
+            let run = chunk.split_to(end);
+            if end >= SHARED {
+                return Some(run);
+            }
+            self.short.extend_from_slice(&run);
         }
+        (!self.short.is_empty()).then(|| self.short.split().freeze())
+    }
+
+    /// Was everything handed out, the final dot too?
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.ended && self.short.is_empty()
     }
 }
 
@@ -109,7 +115,17 @@ mod tests {
 
     fn sent(chunks: &[&[u8]]) -> Result<Vec<u8>, NotCanonical> {
         let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
-        Ok(Vec::from(stuff(&chunks)?.pieces).concat())
+        Ok(pieces(stuff(chunks)?).concat())
+    }
+
+    fn pieces(mut stuffed: Stuffed) -> Vec<Bytes> {
+        let mut pieces = Vec::new();
+        while let Some(piece) = stuffed.next_piece() {
+            assert_eq!(stuffed.is_done(), piece.ends_with(b".\r\n") && stuffed.chunks.is_empty() && stuffed.ended);
+            pieces.push(piece);
+        }
+        assert!(stuffed.is_done());
+        pieces
     }
 
     #[test]
@@ -140,17 +156,40 @@ mod tests {
     #[test]
     fn a_large_mail_is_shared_and_a_small_one_is_one_piece() {
         let mail = Bytes::from(b"0123456789abcde\r\n".repeat(100_000));
-        let stuffed = stuff(&[Bytes::from_static(b"Received: x\r\n"), mail.clone()]).unwrap();
-        assert!(stuffed.pieces.iter().all(|piece| piece.len() <= PIECE));
-        assert_eq!(stuffed.pieces[1].as_ptr(), mail.as_ptr());
+        let stuffed = stuff(vec![Bytes::from_static(b"Received: x\r\n"), mail.clone()]).unwrap();
         assert_eq!(stuffed.octets, 13 + mail.len() as u64);
-        assert_eq!(stuff(&[Bytes::from_static(b"a\r\n"), Bytes::from_static(b".b\r\n")]).unwrap().pieces.len(), 1);
+        let found = pieces(stuffed);
+        assert!(found.iter().all(|piece| piece.len() <= PIECE));
+        assert_eq!(found[1].as_ptr(), mail.as_ptr());
+        assert_eq!(found[1..].concat(), [&mail[..], b".\r\n"].concat());
+        let small = vec![Bytes::from_static(b"a\r\n"), Bytes::from_static(b".b\r\n")];
+        assert_eq!(pieces(stuff(small).unwrap()), [&b"a\r\n..b\r\n.\r\n"[..]]);
+    }
+
+    #[test]
+    fn dots_at_the_edges_of_pieces_are_stuffed_once() {
+        for before in [SHARED - 2, SHARED, PIECE - 3, PIECE - 2, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE - 2] {
+            let mail = ["x".repeat(before).as_str(), "\r\n.", &"y".repeat(before), "\r\n..\r\n"].concat();
+            let wire = ["x".repeat(before).as_str(), "\r\n..", &"y".repeat(before), "\r\n...\r\n.\r\n"].concat();
+            assert!(sent(&[mail.as_bytes()]).unwrap() == wire.as_bytes(), "{before}");
+        }
+    }
+
+    #[test]
+    fn a_mail_of_dots_is_never_held_twice() {
+        let mut stuffed = stuff(vec![Bytes::from(b".\r\n".repeat(1_000_000))]).unwrap();
+        let mut octets = 0;
+        while let Some(piece) = stuffed.next_piece() {
+            assert!(piece.len() <= PIECE + SHARED, "{}", piece.len());
+            octets += piece.len();
+        }
+        assert_eq!(octets, 4 * 1_000_000 + 3);
     }
 
     #[test]
     fn eight_bit_text_is_noticed() {
         for (mail, eight_bit) in [("a\r\n", false), ("é\r\n", true)] {
-            assert_eq!(stuff(&[Bytes::from(mail)]).unwrap().eight_bit, eight_bit);
+            assert_eq!(stuff(vec![Bytes::from(mail)]).unwrap().eight_bit, eight_bit);
         }
     }
 }

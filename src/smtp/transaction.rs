@@ -48,7 +48,8 @@ pub(super) struct Running {
     sender: Option<Address>,
     parameters: MailParameters,
     recipients: Vec<Recipient>,
-    pieces: VecDeque<Bytes>,
+    /// The mail, when it may be sent at all.
+    text: Option<Stuffed>,
     octets: u64,
     eight_bit: bool,
     fates: Vec<Option<Fate>>,
@@ -69,15 +70,16 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Checks the mail against what the upstream offers; recipients it cannot take are decided at once. `reset` sends RSET first.
-    pub(super) fn new(transaction: Transaction, upstream: &Extensions, reset: bool) -> Self {
+    /// Checks the mail against what the upstream offers; recipients it cannot take are decided at once. `verified`: is
+    /// this TLS with a verified certificate? `reset` sends RSET first.
+    pub(super) fn new(transaction: Transaction, upstream: &Extensions, verified: bool, reset: bool) -> Self {
         let Transaction { sender, parameters, recipients, data } = transaction;
         let count = recipients.len();
         let mut running = Self {
             sender,
             parameters,
             recipients,
-            pieces: VecDeque::new(),
+            text: None,
             octets: 0,
             eight_bit: false,
             fates: vec![None; count],
@@ -92,23 +94,27 @@ impl Running {
             awaited: VecDeque::new(),
             named: VecDeque::new(),
         };
-        match stuff(&data) {
-            Ok(Stuffed { pieces, octets, eight_bit }) => {
-                running.pieces = pieces;
-                running.octets = octets;
-                running.eight_bit = eight_bit;
-                running.compare(upstream);
+        match stuff(data) {
+            Ok(text) => {
+                running.octets = text.octets;
+                running.eight_bit = text.eight_bit;
+                running.text = Some(text);
+                running.compare(upstream, verified);
             }
             Err(_) => running.decide(&Fate::Refused(Reply::new(554, "5.6.0", "Mail is not made of CRLF lines"))),
         }
         running
     }
 
-    /// What the mail needs and the upstream lacks (RFC 6152 3, RFC 6531 3.2, RFC 1870 6.1): refused here, never altered.
-    fn compare(&mut self, upstream: &Extensions) {
+    /// What the mail needs and the upstream lacks (RFC 6152 3, RFC 6531 3.2, RFC 1870 6.1, RFC 8689 4.2.1): refused here, never altered.
+    fn compare(&mut self, upstream: &Extensions, verified: bool) {
         let sender_fits = self.sender.as_ref().is_none_or(|sender| is_mailbox(sender.as_str()));
         if !sender_fits || !may_write_mail(&self.parameters) {
             self.decide(&Fate::Refused(Reply::new(553, "5.1.7", "Sender address cannot be sent by SMTP")));
+        }
+        if self.parameters.require_tls && !(verified && upstream.require_tls) {
+            let text = "REQUIRETLS support required, the next server or its certificate lacks it";
+            self.decide(&Fate::Refused(Reply::new(550, "5.7.30", text)));
         }
         if self.eight_bit && !upstream.eight_bit_mime {
             self.decide(&Fate::Refused(Reply::new(
@@ -178,8 +184,10 @@ impl Running {
     pub(super) fn step(&mut self, upstream: &Extensions) -> Step {
         if self.sending_text() {
             // A 354 although nobody is left: only the final dot, so that no one can get the mail.
-            let piece = if self.took_any() { self.pieces.pop_front() } else { None };
-            if self.pieces.is_empty() || piece.is_none() {
+            let mut text = if self.took_any() { self.text.take() } else { None };
+            let piece = text.as_mut().and_then(Stuffed::next_piece);
+            self.text = text.filter(|text| !text.is_done());
+            if self.text.is_none() {
                 self.awaited.push_back(Stage::FinalDot);
             }
             return Step::Piece(piece.unwrap_or_else(|| Bytes::from_static(b".\r\n")));
@@ -241,6 +249,9 @@ impl Running {
         let international = !sender.is_ascii() || self.recipients.iter().any(is_international);
         if upstream.smtputf8 && (self.parameters.smtputf8 || international) {
             out.push_str(" SMTPUTF8");
+        }
+        if self.parameters.require_tls {
+            out.push_str(" REQUIRETLS");
         }
         if upstream.dsn {
             for (keyword, value) in [("RET", &self.parameters.ret), ("ENVID", &self.parameters.envid)] {

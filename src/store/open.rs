@@ -146,6 +146,8 @@ async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<Any
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        // The database is in this process: there is nothing between us that could be lost.
+        .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(30))
         .after_connect(move |at, _| {
             Box::pin(async move {

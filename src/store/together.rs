@@ -100,6 +100,19 @@ impl Store {
         }))
     }
 
+    /// The contents of which a transaction came since a moment (epoch milliseconds), at most so many.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn mail_groups_since(&self, since_ms: u64, limit: u32) -> Result<Vec<MailKey>, StoreError> {
+        let rows = sqlx::query("SELECT mail_key FROM mail_group WHERE last_ms >= $1 LIMIT $2")
+            .bind(int(since_ms))
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| row.text("mail_key").map(MailKey)).collect()
+    }
+
     /// The moment (epoch milliseconds) before which rows are not needed any more.
     pub(super) fn groups_before(now_ms: u64) -> u64 {
         now_ms.saturating_sub(KEEP_MS)

@@ -8,6 +8,7 @@ use crate::facts::Facts;
 use crate::inspect::{Context, Inspection, Want};
 use crate::mail::envelope::Envelope;
 use crate::mail::recipients;
+use crate::mail::shown::{self, Place};
 use std::io;
 use std::panic::catch_unwind;
 use std::path::PathBuf;
@@ -242,6 +243,10 @@ fn uninspected(envelope: &Envelope, mail: &[u8], cause: &str) -> Facts {
             facts.recipients_unclear = visible.unclear;
         }
         Err(_) => facts.recipients_unclear = Some("they could not be read".to_owned()),
+    }
+    match catch_unwind(|| shown::read(mail, None)) {
+        Ok(shown) => facts.show(shown),
+        Err(_) => facts.unremovable = [(Place::DamagedCalendar, Vec::new())].into(),
     }
     facts
 }

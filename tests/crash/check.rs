@@ -156,7 +156,7 @@ impl Judge<'_> {
                 self.demand(got == 0, || format!("mail {} {:?} was delivered to {recipient}", mail.number, mail.kind));
             }
             if recipient.starts_with("refused") && mail.kind == Kind::Mixed {
-                let reports = self.letters_with(mail.number, &format!("rfc822;{recipient}"));
+                let reports = self.copies.letters_with(mail.number, &format!("rfc822;{recipient}"));
                 self.demand(!accepted || reports > 0, || {
                     format!("mail {}: nobody is told of {recipient}", mail.number)
                 });
@@ -200,13 +200,6 @@ impl Judge<'_> {
                 });
             }
         }
-    }
-
-    fn letters_with(&self, number: u64, text: &str) -> usize {
-        let letters = self.copies.letters.get(&number).into_iter().flatten();
-        // Quoted-printable breaks lines anywhere (RFC 2045 6.7).
-        let joined = |data: &[u8]| String::from_utf8_lossy(data).replace("=\r\n", "").replace(' ', "");
-        letters.filter(|letter| joined(&letter.data).contains(text)).count()
     }
 
     /// A mail that was to be held: one row, whole, and nothing left but by a decision.
@@ -275,8 +268,8 @@ impl Judge<'_> {
                 self.demand(body.is_some_and(|body| is_traced(mail, body)), || {
                     format!("mail {number}: its body is not whole")
                 });
-                let told = self.letters_with(number, &format!("{}{}", run.place.links(), row.id));
-                let about = self.letters_with(number, &format!("In-Reply-To:<{}>", message_id(number)));
+                let told = self.copies.letters_with(number, &format!("{}{}", run.place.links(), row.id));
+                let about = self.copies.letters_with(number, &format!("In-Reply-To:<{}>", message_id(number)));
                 self.demand(told == 1 && about == 1, || {
                     format!(
                         "mail {number}: {about} different notices about it came to its sender, {told} with the link"

@@ -3,7 +3,7 @@
 
 use crate::dice::Dice;
 use crate::guard::life_in;
-use crate::mails::{Mail, sender};
+use crate::mails::{Mail, Mix, sender};
 use crate::signals::{Gate, Open, Step, Steps};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
@@ -68,6 +68,20 @@ pub struct World {
     pub gate: Gate,
     pub steps: Arc<Steps>,
     pub numbers: AtomicU64,
+    /// No mail has a higher number; then the clients go home.
+    pub most: u64,
+    pub mix: Mix,
+}
+
+impl World {
+    /// The next number, while there is one.
+    fn number(&self) -> Option<u64> {
+        Some(self.numbers.fetch_add(1, Ordering::Relaxed)).filter(|number| *number <= self.most)
+    }
+
+    fn is_done(&self) -> bool {
+        self.numbers.load(Ordering::Relaxed) > self.most
+    }
 }
 
 /// How a transaction is sent.
@@ -188,7 +202,7 @@ pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
     let mut again: VecDeque<(usize, usize)> = VecDeque::new();
     loop {
         let Some(open) = &mut session else {
-            if last && again.is_empty() {
+            if (last || world.is_done()) && again.is_empty() {
                 return log;
             }
             let (next, is_last) = match world.gate.after(life) {
@@ -207,12 +221,12 @@ pub fn run(world: &World, held: &mpsc::Sender<String>, mut dice: Dice) -> Log {
         };
         let (place, transaction) = match again.pop_front() {
             Some(job) => job,
-            None if last => {
-                drop(open.command("QUIT\r\n"));
-                return log;
-            }
             None => {
-                let mail = Mail::random(world.numbers.fetch_add(1, Ordering::Relaxed), &mut dice);
+                let Some(number) = world.number().filter(|_| !last) else {
+                    drop(open.command("QUIT\r\n"));
+                    return log;
+                };
+                let mail = Mail::of((world.mix)(&mut dice), number, &mut dice);
                 for transaction in 1..mail.transactions.len() {
                     again.push_front((log.sent.len(), transaction));
                 }

@@ -81,6 +81,14 @@ impl Copies {
         self.mails.get(&number).into_iter().flatten().filter(|copy| copy.lives.contains_key(recipient)).count()
     }
 
+    /// Letters to the sender of a mail in which this stands.
+    pub fn letters_with(&self, number: u64, text: &str) -> usize {
+        let letters = self.letters.get(&number).into_iter().flatten();
+        // Quoted-printable breaks lines anywhere (RFC 2045 6.7).
+        let joined = |data: &[u8]| String::from_utf8_lossy(data).replace("=\r\n", "").replace(' ', "");
+        letters.filter(|letter| joined(&letter.data).contains(text)).count()
+    }
+
     /// The most copies of a mail that one life brought this recipient.
     pub fn most_in_one_life(&self, number: u64, recipient: &str) -> usize {
         let copies = self.mails.get(&number).into_iter().flatten();

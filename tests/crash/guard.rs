@@ -70,18 +70,19 @@ pub struct Place {
     pub at: SocketAddr,
     page: SocketAddr,
     sink: SocketAddr,
+    more: &'static str,
 }
 
 impl Place {
-    /// The guard gets a loopback address of its own: while it is down, no other program is given its port.
-    pub fn new(sink: SocketAddr) -> Self {
+    /// The guard gets a loopback address of its own: while it is down, no other program is given its port. `more` are further sections.
+    pub fn new(sink: SocketAddr, more: &'static str) -> Self {
         let dir = tempfile::Builder::new().prefix("sekisho-crash").tempdir().unwrap();
         fs::create_dir(dir.path().join("rules")).unwrap();
         fs::write(dir.path().join("rules/rules.toml"), RULES).unwrap();
         let [.., high, low] = std::process::id().to_be_bytes();
         let sockets: Vec<_> = (0..).find_map(|turn| pair([127, 1 + turn % 200, high, low.max(1)])).unwrap();
         let ports: Vec<SocketAddr> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
-        Self { dir, at: ports[0], page: ports[1], sink }
+        Self { dir, at: ports[0], page: ports[1], sink, more }
     }
 
     pub fn config(&self) -> PathBuf {
@@ -103,8 +104,8 @@ impl Place {
             "hostname = \"life{life}.example.jp\"\nstate = \"state\"\nrules = \"rules\"\n\
              [[listener]]\nlisten = \"{}\"\n[upstream]\nserver = \"{}\"\ntls = \"off\"\nconnections = 8\n\
              [notice]\nfrom = \"postmaster@example.jp\"\nsettle = \"1s\"\n[console]\nlisten = \"{}\"\n\
-             [log]\nlevel = \"info\"\n",
-            self.at, self.sink, self.page
+             [log]\nlevel = \"info\"\n{}",
+            self.at, self.sink, self.page, self.more
         );
         let draft = self.dir.path().join("sekisho.toml.new");
         fs::write(&draft, text).unwrap();
@@ -176,6 +177,11 @@ impl Guard {
         let (said, _) = self.said.1.wait_timeout_while(said, PATIENCE, |said| !said.ready && !said.over).unwrap();
         assert!(said.ready, "the guard does not start:\n{}", said.lines.join("\n"));
         start.elapsed()
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.

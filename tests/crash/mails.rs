@@ -31,6 +31,26 @@ pub enum Kind {
     Refused,
 }
 
+/// Chooses the kind of the next mail.
+pub type Mix = fn(&mut Dice) -> Kind;
+
+/// All kinds, those with many steps more often than in life.
+pub fn every_kind(dice: &mut Dice) -> Kind {
+    match dice.below(100) {
+        0..25 => Kind::Clean,
+        25..47 => Kind::Held,
+        47..52 => Kind::Blocked,
+        52..56 => Kind::Discarded,
+        56..67 => Kind::Bcc,
+        67..77 => Kind::Tagged,
+        77..81 => Kind::Delayed,
+        81..86 => Kind::Partly,
+        86..93 => Kind::Mixed,
+        93..97 => Kind::Later,
+        _ => Kind::Refused,
+    }
+}
+
 /// One mail.
 #[derive(Debug)]
 pub struct Mail {
@@ -78,21 +98,8 @@ pub fn header(data: &[u8]) -> &[u8] {
 }
 
 impl Mail {
-    /// The mail with this number, of a random kind.
-    pub fn random(number: u64, dice: &mut Dice) -> Arc<Self> {
-        let kind = match dice.below(100) {
-            0..25 => Kind::Clean,
-            25..47 => Kind::Held,
-            47..52 => Kind::Blocked,
-            52..56 => Kind::Discarded,
-            56..67 => Kind::Bcc,
-            67..77 => Kind::Tagged,
-            77..81 => Kind::Delayed,
-            81..86 => Kind::Partly,
-            86..93 => Kind::Mixed,
-            93..97 => Kind::Later,
-            _ => Kind::Refused,
-        };
+    /// The mail with this number and of this kind; the rest is chance.
+    pub fn of(kind: Kind, number: u64, dice: &mut Dice) -> Arc<Self> {
         let large = match kind {
             Kind::Held | Kind::Bcc | Kind::Clean => dice.percent(8),
             _ => false,

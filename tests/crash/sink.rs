@@ -24,10 +24,43 @@ pub struct Delivery {
     pub data: Arc<[u8]>,
 }
 
+/// How a transaction goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// 451 to MAIL.
+    LaterAtMail,
+    /// 550 to each recipient.
+    RefusedAtRcpt,
+    /// 451 to DATA.
+    LaterAtData,
+    /// 451 to the final dot.
+    LaterAtDot,
+    /// 554 to the final dot.
+    RefusedAtDot,
+    /// The connection breaks at the final dot, and nothing was taken.
+    LostAtDot,
+    /// The connection breaks at the final dot, and the mail was taken (RFC 1047).
+    TakenAndLost,
+}
+
+const FAULTS: [Fault; 7] = [
+    Fault::LaterAtMail,
+    Fault::RefusedAtRcpt,
+    Fault::LaterAtData,
+    Fault::LaterAtDot,
+    Fault::RefusedAtDot,
+    Fault::LostAtDot,
+    Fault::TakenAndLost,
+];
+
 /// What all its connections share.
 pub struct Sink {
     pub at: SocketAddr,
     pub deliveries: Mutex<Vec<Delivery>>,
+    /// Transactions that went wrong on purpose, by their sender.
+    pub faults: Mutex<Vec<(String, Fault)>>,
+    /// So many transactions in a thousand go wrong, and nobody is slow.
+    faulty: Option<u64>,
     /// Transactions between MAIL and the answer to the final dot.
     pub open: AtomicUsize,
     deferred: Mutex<HashSet<String>>,
@@ -38,11 +71,13 @@ pub struct Sink {
 
 impl Sink {
     /// Starts it on a free port.
-    pub fn start(dice: Dice, steps: Arc<Steps>) -> Arc<Self> {
+    pub fn start(dice: Dice, steps: Arc<Steps>, faulty: Option<u64>) -> Arc<Self> {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let sink = Arc::new(Self {
             at: socket.local_addr().unwrap(),
             deliveries: Mutex::default(),
+            faults: Mutex::default(),
+            faulty,
             open: AtomicUsize::new(0),
             deferred: Mutex::default(),
             last: Mutex::new(Instant::now()),
@@ -67,7 +102,7 @@ impl Sink {
 
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut session = Session { life: 0, transaction: None };
+        let mut session = Session { life: 0, transaction: None, fault: None };
         let mut input = BufReader::with_capacity(64 * 1024, stream);
         let result = self.session(&mut session, &mut input, stream);
         self.drop_transaction(&mut session);
@@ -98,23 +133,50 @@ impl Sink {
                     b"250-mail.example.jp\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n"
                 }
                 "MAIL" => {
-                    session.transaction = Some((path(words), Vec::new()));
-                    self.open.fetch_add(1, Ordering::SeqCst);
-                    b"250 2.1.0 ok\r\n"
+                    session.fault = self.fault(&path(words));
+                    if session.fault == Some(Fault::LaterAtMail) {
+                        b"451 4.3.0 come again\r\n"
+                    } else {
+                        session.transaction = Some((path(words), Vec::new()));
+                        self.open.fetch_add(1, Ordering::SeqCst);
+                        b"250 2.1.0 ok\r\n"
+                    }
                 }
+                "RCPT" if session.fault == Some(Fault::RefusedAtRcpt) => b"550 5.1.1 no such user\r\n",
                 "RCPT" => self.recipient(session, path(words)),
                 "DATA" if session.transaction.as_ref().is_none_or(|(_, recipients)| recipients.is_empty()) => {
                     b"554 5.5.1 no valid recipients\r\n"
+                }
+                "DATA" if session.fault == Some(Fault::LaterAtData) => {
+                    self.drop_transaction(session);
+                    b"451 4.3.0 come again\r\n"
                 }
                 "DATA" => {
                     output.write_all(b"354 go on\r\n")?;
                     let data = mail(input)?;
                     let (sender, recipients) = self.drop_transaction(session).unwrap_or_default();
+                    match session.fault {
+                        Some(Fault::LaterAtDot) => {
+                            output.write_all(b"451 4.3.0 come again\r\n")?;
+                            continue;
+                        }
+                        Some(Fault::RefusedAtDot) => {
+                            output.write_all(b"554 5.6.0 not wanted\r\n")?;
+                            continue;
+                        }
+                        Some(Fault::LostAtDot) => return Ok(()),
+                        _ => {}
+                    }
                     let delivery = Delivery { life: session.life, sender, recipients, data: data.into() };
                     self.deliveries.lock().unwrap().push(delivery);
                     self.steps.happened(Step::SinkDot);
-                    let pause = self.dice.lock().unwrap().up_to(4);
-                    thread::sleep(pause);
+                    if session.fault == Some(Fault::TakenAndLost) {
+                        return Ok(());
+                    }
+                    if self.faulty.is_none() {
+                        let pause = self.dice.lock().unwrap().up_to(4);
+                        thread::sleep(pause);
+                    }
                     output.write_all(b"250 2.0.0 in the mailbox\r\n")?;
                     self.steps.happened(Step::SinkAccepted);
                     continue;
@@ -128,6 +190,19 @@ impl Sink {
             };
             output.write_all(reply)?;
         }
+    }
+
+    /// Does this transaction go wrong? A report is not refused for good: nobody would hear of it.
+    fn fault(&self, sender: &str) -> Option<Fault> {
+        let mut dice = self.dice.lock().unwrap();
+        let chance = self.faulty?;
+        let fault = FAULTS[usize::try_from(dice.below(FAULTS.len() as u64)).unwrap()];
+        let lasting = matches!(fault, Fault::RefusedAtRcpt | Fault::RefusedAtDot);
+        if dice.below(1000) >= chance || (sender.is_empty() && lasting) {
+            return None;
+        }
+        self.faults.lock().unwrap().push((sender.to_owned(), fault));
+        Some(fault)
     }
 
     /// `refused…` never exists, `never…` is always deferred, `later…` the first time.
@@ -149,6 +224,8 @@ struct Session {
     life: u64,
     /// Sender and accepted recipients.
     transaction: Option<(String, Vec<String>)>,
+    /// What goes wrong with it.
+    fault: Option<Fault>,
 }
 
 /// What stands between `<` and `>`.

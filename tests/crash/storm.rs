@@ -5,6 +5,7 @@ use crate::client::{self, Log, Phase, World};
 use crate::dice::Dice;
 use crate::end::{self, Kept};
 use crate::guard::{Guard, Place};
+use crate::mails::every_kind;
 use crate::person::{Decisions, Person};
 use crate::signals::{Gate, Open, Step, Steps};
 use crate::sink::{Delivery, Sink};
@@ -83,14 +84,16 @@ impl Storm {
     pub fn run(mut self, ends: u64) -> Run {
         let begun = Instant::now();
         let steps = Arc::new(Steps::default());
-        let sink = Sink::start(self.dice.fork(), Arc::clone(&steps));
-        let place = Place::new(sink.at);
+        let sink = Sink::start(self.dice.fork(), Arc::clone(&steps), None);
+        let place = Place::new(sink.at, "");
         let (held, heard) = mpsc::channel();
         let world = Arc::new(World {
             at: place.at,
             gate: Gate::default(),
             steps: Arc::clone(&steps),
             numbers: AtomicU64::new(1),
+            most: u64::MAX,
+            mix: every_kind,
         });
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| {

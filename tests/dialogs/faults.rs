@@ -3,7 +3,7 @@
 
 use crate::upstream::{ALL, Act, Upstream, mail, one, plain, run, short, three, word};
 use bytes::Bytes;
-use sekisho::smtp::sender::{Output, Sender, SenderError};
+use sekisho::smtp::sender::{Credentials, Output, Sender, SenderError, Tls, Verified};
 use sekisho::smtp::stage::Stage;
 
 #[test]
@@ -62,6 +62,82 @@ fn each_stage_times_each_fault() {
         for ehlo in [ALL, "8BITMIME"] {
             let (found, found_end, _) = one(ehlo, script, three());
             assert_eq!((found.as_str(), word(&found_end)), (fates, end), "{ehlo:?} {script:?}");
+        }
+    }
+}
+
+/// The faults of the columns below.
+const COLUMNS: [Act; 9] = [
+    Act::Drop,
+    Act::Silence,
+    Act::SayAndDrop("421 4.3.2 bye"),
+    Act::Say("421 4.3.2 bye"),
+    Act::Say("451 4.3.0 later"),
+    Act::Say("554 5.7.1 no"),
+    Act::Say("354 what"),
+    Act::Say("what"),
+    Act::Say("250-what\r\n550 what"),
+];
+
+#[test]
+fn every_cell_of_stage_times_fault_ends_in_a_fate() {
+    // Drop, silence, 421 and gone, 421, 451, 554, 354 (at DATA: 250), no reply at all, two codes in one reply.
+    let before = "d451 lost|d451 late|d421 refused|d421 refused|d451 refused|d451 refused|d451 unexpected|d451 garbage|d451 garbage";
+    let decided =
+        "d451 lost|d451 late|d421 refused|d421 refused|d451 ready|r554 ready|d451 unexpected|d451 garbage|d451 garbage";
+    for (stage, row) in [
+        ("greeting", before),
+        // RFC 5321 3.2: a refused EHLO is followed by HELO.
+        ("EHLO", &before.replacen("d451 refused|d451 unexpected", "250 ready|d451 unexpected", 1)),
+        ("HELO", before),
+        ("STARTTLS", before),
+        ("AUTH", before),
+        ("RSET", before),
+        ("MAIL", decided),
+        ("RCPT", decided),
+        ("DATA", decided),
+        (
+            ".",
+            "d451 ? lost|d451 ? late|d421 refused|d421 refused|d451 ready|r554 ready|d451 ? unexpected|d451 ? garbage|d451 ? garbage",
+        ),
+    ] {
+        let cells: Vec<&str> = row.split('|').collect();
+        assert_eq!(cells.len(), COLUMNS.len());
+        for (cell, act) in cells.into_iter().zip(COLUMNS) {
+            for pipelining in ["PIPELINING\n", ""] {
+                let act = match (stage, act) {
+                    ("DATA", Act::Say("354 what")) => Act::Say("250 what"),
+                    (_, act) => act,
+                };
+                let mut script = vec![(stage, act)];
+                let mut settings = plain();
+                let mut mails = vec![mail(&["r1@out.test"], "x\r\n")];
+                match stage {
+                    "HELO" => script.push(("EHLO", Act::Say("502 what"))),
+                    "STARTTLS" => settings.tls = Tls::Required,
+                    "AUTH" => {
+                        settings.tls_active = Some(Verified(true));
+                        settings.credentials =
+                            Some(Credentials::Own { user: "user".to_owned(), password: "pass".to_owned() });
+                    }
+                    // A reset is due when the mail before stopped behind MAIL.
+                    "RSET" => {
+                        script.push(("DATA", Act::Say("451 4.3.0 later")));
+                        mails.push(mail(&["r1@out.test"], "x\r\n"));
+                    }
+                    _ => {}
+                }
+                let count = mails.len();
+                let mut upstream = Upstream::new(&format!("{pipelining}8BITMIME\nSTARTTLS\nAUTH PLAIN"), &script);
+                let (results, end) = run(settings, &mut upstream, mails);
+                assert_eq!(results.len(), count, "{stage} {act:?}: one result for each mail");
+                let found = format!("{} {}", results.last().unwrap(), word(&end));
+                assert_eq!(found, cell, "{stage} {act:?} {pipelining:?}");
+                // Nobody is told of success without a mail, and nobody has the mail who was told of another end before the final dot.
+                let taken = upstream.mails.iter().filter(|mail| !mail.is_empty()).count();
+                assert!(taken <= 1 && (!found.starts_with("250") || taken == 1), "{stage} {act:?}");
+                assert!(taken == 0 || stage == "." || found.starts_with("250"), "{stage} {act:?}");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::upstream::{ALL, Act, Upstream, mail, one, plain, run, three, word};
 use bytes::Bytes;
 use sekisho::address::Address;
 use sekisho::mail::envelope::Recipient;
+use sekisho::smtp::auth::{Login, Mechanism};
 use sekisho::smtp::sender::{Credentials, Output, Sender, SenderError, Settings, Tls, Transaction, Verified};
 
 #[test]
@@ -141,7 +142,7 @@ fn octets_during_the_handshake_are_an_error() {
 
 #[test]
 fn passwords_go_through_verified_tls_only() {
-    let credentials = || Some(Credentials { user: "user".to_owned(), password: "pass".to_owned() });
+    let credentials = || Some(Credentials::Own { user: "user".to_owned(), password: "pass".to_owned() });
     for (tls_active, ehlo, script, end, sent) in [
         (Some(Verified(true)), "AUTH LOGIN PLAIN", &[][..], "ready", Some("AUTH PLAIN AHVzZXIAcGFzcw==")),
         (Some(Verified(true)), "AUTH LOGIN", &[], "ready", Some("AUTH LOGIN|dXNlcg==|cGFzcw==")),
@@ -175,4 +176,86 @@ fn passwords_go_through_verified_tls_only() {
         assert_eq!(upstream.commands[1..until].join("|"), sent.unwrap_or_default(), "{ehlo} {script:?}");
     }
     assert!(!format!("{:?}", credentials()).contains("pass\""));
+}
+
+#[test]
+fn a_password_goes_in_clear_only_where_that_is_allowed() {
+    let credentials = Credentials::Own { user: "user".to_owned(), password: "pass".to_owned() };
+    let settings = Settings { credentials: Some(credentials), log_in_clear: true, ..plain() };
+    let mut upstream = Upstream::new("AUTH PLAIN", &[]);
+    let (results, _) = run(settings, &mut upstream, vec![three()]);
+    assert_eq!((results[0].as_str(), upstream.commands[1].as_str()), ("250 250 250", "AUTH PLAIN AHVzZXIAcGFzcw=="));
+}
+
+#[test]
+fn a_clients_login_is_said_as_it_came_and_the_last_reply_decides() {
+    let carried = |mechanism, messages: &[&str]| {
+        let messages = messages.iter().map(|message| message.as_bytes().to_vec()).collect();
+        Some(Credentials::Carried(Login { mechanism, user: "user".to_owned(), messages }))
+    };
+    for (credentials, script, said, end) in [
+        (carried(Mechanism::Plain, &["\0user\0pass"]), &[][..], "AUTH PLAIN AHVzZXIAcGFzcw==", "ready"),
+        (carried(Mechanism::Login, &["user", "pass"]), &[], "AUTH LOGIN|dXNlcg==|cGFzcw==", "ready"),
+        (
+            carried(Mechanism::Login, &["user", "pass"]),
+            &[("cGFzcw==", Act::Say("535-5.7.8 no\r\n535 5.7.8 ask the desk"))],
+            "AUTH LOGIN|dXNlcg==|cGFzcw==",
+            "refused",
+        ),
+        // The reason of a refused token is acknowledged; then comes the refusal (RFC 7628 3.2.3).
+        (
+            carried(Mechanism::OAuthBearer, &["n,,"]),
+            &[("AUTH", Act::Say("334 eyJ9")), ("AQ==", Act::Say("535 5.7.8 no"))],
+            "AUTH OAUTHBEARER biws|AQ==",
+            "refused",
+        ),
+        (
+            carried(Mechanism::XOAuth2, &["user="]),
+            &[
+                ("EHLO", Act::Say("250-up.test\r\n250 AUTH XOAUTH2")),
+                ("AUTH", Act::Say("334 eyJ9")),
+                ("", Act::Say("535 no")),
+            ],
+            "AUTH XOAUTH2 dXNlcj0=|",
+            "refused",
+        ),
+        (
+            carried(Mechanism::Plain, &["\0user\0pass"]),
+            &[("AUTH", Act::Say("334 more"))],
+            "AUTH PLAIN AHVzZXIAcGFzcw==",
+            "unexpected",
+        ),
+    ] {
+        let mut upstream = Upstream::new("AUTH PLAIN LOGIN OAUTHBEARER XOAUTH2", script);
+        let settings = Settings { tls_active: Some(Verified(true)), credentials, ..plain() };
+        let mut sender = Sender::new(settings);
+        sender.feed(b"220 up.test\r\n");
+        let found = loop {
+            match sender.next() {
+                Output::Send(octets) => sender.feed(&upstream.answer(&octets).0),
+                Output::Ready => break "ready",
+                Output::Failed(error) => break word(&Output::Failed(error)),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((upstream.commands[1..].join("|").as_str(), found), (said, end));
+        assert_eq!(sender.welcome().map(|reply| reply.code), (end == "ready").then_some(235));
+    }
+}
+
+#[test]
+fn requiretls_is_said_over_verified_tls_to_servers_that_keep_it() {
+    for (tls_active, ehlo, fates, command) in [
+        (Some(Verified(true)), "REQUIRETLS", "250", Some("MAIL FROM:<a@in.test> REQUIRETLS")),
+        (Some(Verified(true)), "8BITMIME", "r550", None),
+        (Some(Verified(false)), "REQUIRETLS", "r550", None),
+        (None, "REQUIRETLS", "r550", None),
+    ] {
+        let mut transaction = mail(&["r1@out.test"], "x\r\n");
+        transaction.parameters.require_tls = true;
+        let mut upstream = Upstream::new(ehlo, &[]);
+        let (results, _) = run(Settings { tls_active, ..plain() }, &mut upstream, vec![transaction]);
+        assert_eq!(results, [fates], "{tls_active:?} {ehlo}");
+        assert_eq!(upstream.commands.get(1).map(String::as_str), command, "{tls_active:?} {ehlo}");
+    }
 }

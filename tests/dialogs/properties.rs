@@ -5,6 +5,7 @@ use crate::script::settings;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sekisho::mail::envelope::{Envelope, MailParameters, Recipient};
+use sekisho::smtp::auth::{Login, Mechanism};
 use sekisho::smtp::receiver::{self, Receiver};
 use sekisho::smtp::reply::Reply;
 use sekisho::smtp::sender::{self, Fate, Sender, Tls, Transaction};
@@ -14,6 +15,7 @@ use sekisho::smtp::sender::{self, Fate, Sender, Tls, Transaction};
 struct Trace {
     replies: Vec<u8>,
     mails: Vec<(Envelope, Bytes)>,
+    logins: Vec<Login>,
     closed: bool,
 }
 
@@ -24,12 +26,16 @@ impl Trace {
                 receiver::Output::Reply(octets) => self.replies.extend_from_slice(&octets),
                 receiver::Output::Mail(envelope, mail) => {
                     self.mails.push((*envelope, mail));
-                    receiver.answer(&Reply::new(250, "2.0.0", "Ok"));
+                    receiver.answer(0, &Reply::new(250, "2.0.0", "Ok"));
                 }
                 receiver::Output::NeedInput => return,
                 receiver::Output::Close => {
                     self.closed = true;
                     return;
+                }
+                receiver::Output::Authenticate(login) => {
+                    self.logins.push(*login);
+                    receiver.authenticated(0, &Reply::new(235, "2.7.0", "welcome"));
                 }
                 receiver::Output::StartTls => panic!("TLS is not offered"),
             }
@@ -38,7 +44,16 @@ impl Trace {
 }
 
 fn session(octets: &[u8], cuts: &[usize]) -> Trace {
-    let mut receiver = Receiver::new(receiver::Settings { limits: small(), ..settings() }, 0);
+    let mut receiver = Receiver::new(
+        receiver::Settings {
+            limits: small(),
+            tls_active: true,
+            auth: Mechanism::ALL.to_vec(),
+            xclient: true,
+            ..settings()
+        },
+        0,
+    );
     let mut trace = Trace::default();
     trace.drain(&mut receiver);
     let mut rest = octets;
@@ -53,7 +68,13 @@ fn session(octets: &[u8], cuts: &[usize]) -> Trace {
 }
 
 fn small() -> sekisho::limits::Limits {
-    sekisho::limits::Limits { message_bytes: 400, command_bytes: 64, recipients: 3, ..Default::default() }
+    sekisho::limits::Limits {
+        message_bytes: 400,
+        header_bytes: 60,
+        command_bytes: 64,
+        recipients: 3,
+        ..Default::default()
+    }
 }
 
 /// Pieces a session is made of: good and bad commands, text, and everything that looks like an end of data.
@@ -69,6 +90,22 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
             b"RCPT TO:<a..b@out.test> NOTIFY=NEVER\r\n",
             b"RCPT TO:<bad\r\n",
             b"DATA\r\n",
+            b"BDAT 7\r\ntext\r\n.",
+            b"BDAT 4\r\n.\r\n",
+            b"BDAT 0\r\n",
+            b"BDAT 0 LAST\r\n",
+            b"BDAT 6 LAST\r\na\r\nRSE",
+            b"BDAT 5\r\n",
+            b"BDAT x\r\n",
+            b"AUTH PLAIN AHRhcm8Ac2VjcmV0\r\n",
+            b"AUTH PLAIN\r\n",
+            b"AHRhcm8Ac2VjcmV0\r\n",
+            b"AUTH LOGIN\r\n",
+            b"dGFybw==\r\n",
+            b"*\r\n",
+            b"XCLIENT ADDR=192.0.2.3 LOGIN=x\r\n",
+            b"XFORWARD ADDR=192.0.2.3\r\n",
+            b"Subject: x\r\n",
             b"RSET\r\n",
             b"NOOP\r\n",
             b"FOO\r\n",
@@ -101,6 +138,7 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
             b"EHLO c.test\r\n",
             b"EHLO c.test\r\nMAIL FROM:<a@in.test>\r\nRCPT TO:<b@out.test>\r\n",
             b"EHLO c.test\r\nMAIL FROM:<a@in.test>\r\nRCPT TO:<b@out.test>\r\nDATA\r\n",
+            b"EHLO c.test\r\nMAIL FROM:<a@in.test>\r\nRCPT TO:<b@out.test>\r\nBDAT 4\r\na\r\nb",
         ]
         .map(<[u8]>::to_vec)
         .to_vec(),
@@ -127,6 +165,7 @@ fn relay(transaction: Transaction) -> (Vec<u8>, Vec<(Envelope, Bytes)>, Vec<Fate
         tls: Tls::Never,
         tls_active: None,
         credentials: None,
+        log_in_clear: false,
     });
     sender.start(transaction);
     let (mut wire, mut trace, mut fates) = (Vec::new(), Trace::default(), Vec::new());

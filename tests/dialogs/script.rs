@@ -4,7 +4,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `# …` | comment; the first line names the clause or the attack |
-//! | `set name value` | a setting: relay, tls, tls_required, tls_active, size, recipients, command_bytes, errors, transactions, or an extension name with off |
+//! | `set name value` | a setting: relay, tls, tls_required, tls_active, auth, auth_required, xclient, allowed, allowed_names, size, a limit, or an extension name with off |
 //! | `C: text` | the client sends the text and CRLF |
 //! | `c: text` | the client sends the text alone |
 //! | `S: 250 2.1.0` | the next reply begins so (one reply may have several lines) |
@@ -14,31 +14,24 @@
 //! | `D: text` | the last mail's data is exactly this |
 //! | `P: text` | the last mail's parameters (Debug) have this text |
 //! | `A: 451 4.3.0 text` | how the next mail is answered (without: 250) |
+//! | `L: 535 5.7.8 text` | how the next login is answered (without: 235) |
+//! | `U: PLAIN user message` | a login came with this mechanism, this name and these messages (`...` at the end: and more) |
+//! | `N: name` | TLS shows a verified certificate with this host name |
 //! | `T: 300` | that many seconds pass in silence |
 //! | `X: shutdown` | the service stops |
 //!
 //! In texts `\r \n \t \0 \\ \xNN` are octets, `\{n*text}` is the text n times.
 
 use bytes::Bytes;
-use sekisho::limits::Limits;
 use sekisho::mail::envelope::Envelope;
-use sekisho::smtp::extensions::Extensions;
+use sekisho::smtp::auth::{Login, Mechanism};
 use sekisho::smtp::receiver::{Output, Receiver, Settings};
 use sekisho::smtp::reply::{Reply, ReplyReader};
 use std::collections::VecDeque;
 
 /// Settings of a well-meant relay.
 pub fn settings() -> Settings {
-    Settings {
-        hostname: "relay.test".to_owned(),
-        offered: Extensions::ours(Limits::default().message_bytes),
-        limits: Limits::default(),
-        client: "192.0.2.9".parse().unwrap(),
-        relay: true,
-        tls_available: false,
-        tls_required: false,
-        tls_active: false,
-    }
+    Settings { relay: true, session: 7, ..Settings::new("relay.test", "192.0.2.9".parse().unwrap()) }
 }
 
 /// The octets that a text with escapes stands for.
@@ -91,9 +84,25 @@ fn set(settings: &mut Settings, name: &str, value: &str) {
             settings.offered.size = Some(number());
             settings.limits.message_bytes = number();
         }
+        "chunking" => settings.offered.chunking = on,
+        "require_tls" => settings.offered.require_tls = on,
+        "auth" => {
+            settings.auth = value.split(' ').map(|name| Mechanism::from_name(name.as_bytes()).unwrap()).collect();
+        }
+        "auth_required" => settings.auth_required = on,
+        "xclient" => settings.xclient = on,
+        "allowed" => settings.allowed = vec![value.parse().unwrap()],
+        "allowed_names" => settings.allowed_names = vec![value.to_owned()],
         "recipients" => settings.limits.recipients = count(),
         "command_bytes" => settings.limits.command_bytes = count(),
+        "header_bytes" => settings.limits.header_bytes = count(),
         "errors" => settings.limits.errors = count(),
+        "idle_commands" => settings.limits.idle_commands = count(),
+        "failed_logins" => settings.limits.failed_logins = count(),
+        "commands_per_minute" => settings.limits.commands_per_minute = count(),
+        "session_seconds" => settings.limits.session_seconds = number(),
+        "data_seconds" => settings.limits.data_seconds = number(),
+        "data_rate" => settings.limits.data_rate = number(),
         "transactions" => settings.limits.transactions = count(),
         other => panic!("setting {other}"),
     }
@@ -115,6 +124,8 @@ struct Stage {
     closed: bool,
     mails: VecDeque<(Envelope, Bytes)>,
     answers: VecDeque<Reply>,
+    logins: VecDeque<Login>,
+    verdicts: VecDeque<Reply>,
 }
 
 impl Stage {
@@ -132,7 +143,12 @@ impl Stage {
                 Output::Mail(envelope, mail) => {
                     self.mails.push_back((*envelope, mail));
                     let answer = self.answers.pop_front().unwrap_or_else(|| Reply::new(250, "2.0.0", "Ok"));
-                    self.receiver.answer(&answer);
+                    self.receiver.answer(self.now_ms, &answer);
+                }
+                Output::Authenticate(login) => {
+                    self.logins.push_back(*login);
+                    let verdict = self.verdicts.pop_front().unwrap_or_else(|| Reply::new(235, "2.7.0", "welcome"));
+                    self.receiver.authenticated(self.now_ms, &verdict);
                 }
                 Output::NeedInput => return,
                 Output::Close => {
@@ -184,6 +200,8 @@ pub fn run(text: &str, chunk: usize) -> Result<(), String> {
                 closed: false,
                 mails: VecDeque::new(),
                 answers: VecDeque::new(),
+                logins: VecDeque::new(),
+                verdicts: VecDeque::new(),
             };
             // A dialog that begins with the client is one with a client that does not wait.
             if !line.starts_with('c') && !line.starts_with('C') {
@@ -193,11 +211,27 @@ pub fn run(text: &str, chunk: usize) -> Result<(), String> {
         });
         let (kind, rest) = line.split_at(2);
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
-        assertions += usize::from(matches!(kind, "S:" | "S+" | "S-" | "M:" | "D:" | "P:"));
+        assertions += usize::from(matches!(kind, "S:" | "S+" | "S-" | "M:" | "D:" | "P:" | "U:"));
         match kind {
             "C:" => stage.client(&[&unescape(rest)[..], b"\r\n"].concat(), chunk),
             "c:" => stage.client(&unescape(rest), chunk),
             "A:" => stage.answers.push_back(Reply::from_line(rest).unwrap()),
+            "L:" => stage.verdicts.push_back(Reply::from_line(rest).unwrap()),
+            "N:" => stage.receiver.certified(vec![rest.to_owned()]),
+            "U:" => {
+                let found = stage.logins.pop_front().map(|login| {
+                    let messages = login.messages.iter().map(|message| message.escape_ascii().to_string());
+                    let words = [login.mechanism.as_str().to_owned(), login.user.clone()];
+                    words.into_iter().chain(messages).collect::<Vec<_>>().join(" ")
+                });
+                let fits = match rest.strip_suffix("...") {
+                    Some(start) => found.as_ref().is_some_and(|found| found.starts_with(start)),
+                    None => found.as_deref() == Some(rest),
+                };
+                if !fits {
+                    return fail(format!("expected, found {found:?}"));
+                }
+            }
             "T:" => {
                 stage.now_ms += rest.parse::<u64>().unwrap() * 1000;
                 stage.receiver.timed_out(stage.now_ms);
@@ -210,7 +244,7 @@ pub fn run(text: &str, chunk: usize) -> Result<(), String> {
             "S:" => match (rest, stage.events.pop_front()) {
                 ("nothing", None) | ("close", Some(Event::Close)) => {}
                 // What the client sent up to here came before the handshake.
-                ("tls", Some(Event::Tls)) => stage.receiver.tls_started(),
+                ("tls", Some(Event::Tls)) => stage.receiver.tls_started(stage.now_ms),
                 (prefix, Some(Event::Reply(reply))) => {
                     let first = String::from_utf8_lossy(&reply.lines[0]).into_owned();
                     if !format!("{} {first}", reply.code).starts_with(prefix) || prefix == "nothing" {
@@ -255,8 +289,8 @@ pub fn run(text: &str, chunk: usize) -> Result<(), String> {
     }
     match stage {
         _ if assertions == 0 => Err("the dialog asserts nothing".to_owned()),
-        Some(stage) if !stage.events.is_empty() || !stage.mails.is_empty() => {
-            Err(format!("left over: {:?} and {} mails", stage.events, stage.mails.len()))
+        Some(stage) if !stage.events.is_empty() || !stage.mails.is_empty() || !stage.logins.is_empty() => {
+            Err(format!("left over: {:?}, {} mails and {} logins", stage.events, stage.mails.len(), stage.logins.len()))
         }
         _ => Ok(()),
     }

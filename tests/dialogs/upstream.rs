@@ -148,7 +148,13 @@ pub fn lines(text: &str) -> Vec<u8> {
 }
 
 pub fn plain() -> Settings {
-    Settings { hostname: "relay.test".to_owned(), tls: Tls::Never, tls_active: None, credentials: None }
+    Settings {
+        hostname: "relay.test".to_owned(),
+        tls: Tls::Never,
+        tls_active: None,
+        credentials: None,
+        log_in_clear: false,
+    }
 }
 
 pub fn mail(recipients: &[&str], text: &str) -> Transaction {
@@ -186,15 +192,13 @@ pub fn run(settings: Settings, upstream: &mut Upstream, mails: Vec<Transaction>)
     let mut mails = mails.into_iter();
     let mut results = Vec::new();
     sender.start(mails.next().unwrap());
-    let mut to_sender = match upstream.act("greeting") {
+    let act = upstream.act("greeting");
+    let mut gone = matches!(act, Some(Act::Drop | Act::SayAndDrop(_)));
+    let mut to_sender = match act {
         None => b"220 up.test ESMTP\r\n".to_vec(),
-        Some(Act::Say(text)) => format!("{text}\r\n").into_bytes(),
-        Some(_) => {
-            sender.lost();
-            Vec::new()
-        }
+        Some(Act::Say(text) | Act::SayAndDrop(text)) => format!("{text}\r\n").into_bytes(),
+        Some(Act::Drop | Act::Silence) => Vec::new(),
     };
-    let mut gone = false;
     loop {
         sender.feed(&std::mem::take(&mut to_sender));
         if gone {

@@ -92,7 +92,7 @@ pub fn new_hold(number: u16, verdict: Verdict) -> NewHold {
 }
 
 pub fn client() -> Client {
-    Client { ip: [192, 0, 2, 1].into(), helo: "pc.city.example.jp".to_owned(), esmtp: true, tls: false, login: None }
+    Client { helo: "pc.city.example.jp".to_owned(), esmtp: true, ..Client::new([192, 0, 2, 1].into()) }
 }
 
 pub fn new_queued(number: u16, to: &[&str]) -> NewQueued {

@@ -83,11 +83,10 @@ pub fn held(number: u8, subject: &str, to: &[String], bcc: &[&str], verdict: Ver
         key: MailKey(format!("{number:064x}")),
         state: State::Held,
         client: Client {
-            ip: "192.0.2.7".parse().unwrap(),
             helo: "pc.school.example.jp".to_owned(),
             esmtp: true,
             tls: true,
-            login: None,
+            ..Client::new("192.0.2.7".parse().unwrap())
         },
         sender: Some(Address::new(SENDER)),
         parameters: MailParameters::default(),

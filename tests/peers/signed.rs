@@ -1,5 +1,5 @@
 //! Clean mails signed with DKIM pass byte for byte: straight, and behind a Postfix, which adds a field of its own.
-//! It refuses to trust one proof: the bytes are compared, and dkimpy verifies what arrived.
+//! It refuses to trust one proof: the bytes are compared, and dkimpy and Mail::DKIM verify what arrived.
 
 use crate::client::send;
 use crate::guard::{Guard, Setup};
@@ -15,7 +15,7 @@ fn openssl(arguments: &[&str]) {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
-fn keys(dir: &Path) -> (PathBuf, PathBuf) {
+pub fn keys(dir: &Path) -> (PathBuf, PathBuf) {
     let (private, public) = (dir.join("private.pem"), dir.join("public.pem"));
     openssl(&["genrsa", "-traditional", "-out", private.to_str().unwrap(), "2048"]);
     openssl(&["rsa", "-in", private.to_str().unwrap(), "-pubout", "-out", public.to_str().unwrap()]);
@@ -23,15 +23,19 @@ fn keys(dir: &Path) -> (PathBuf, PathBuf) {
 }
 
 /// Runs a script of the folder for DKIM with a mail on its standard input: did it succeed, and what did it write?
-fn script(name: &str, arguments: &[&str], mail: &[u8]) -> (bool, Vec<u8>) {
+pub fn script(name: &str, arguments: &[&str], mail: &[u8]) -> (bool, Vec<u8>) {
+    run("/usr/bin/python3", name, arguments, mail)
+}
+
+/// Does every signature hold for the second verifier, Mail::DKIM?
+pub fn perl(public: &str, mail: &[u8]) -> bool {
+    run("/usr/bin/perl", "verify.pl", &[public], mail).0
+}
+
+fn run(program: &str, name: &str, arguments: &[&str], mail: &[u8]) -> (bool, Vec<u8>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents/dkim").join(name);
-    let mut child = Command::new("/usr/bin/python3")
-        .arg(path)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        Command::new(program).arg(path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(mail).unwrap();
     let run = child.wait_with_output().unwrap();
     (run.status.success(), run.stdout)
@@ -61,6 +65,7 @@ fn a_signed_mail_passes_byte_for_byte() {
             let arrived = sink.wait_for(&sender, 1).remove(0).data;
             assert!(without_received(&arrived, hops) == signed, "{program:?} over {hops}: every byte is as it was");
             assert!(script("verify.py", &[public], &arrived).0, "{program:?} over {hops}: the signature holds");
+            assert!(perl(public, &arrived), "{program:?} over {hops}: and so says the second verifier");
             let mut changed = arrived.to_vec();
             changed.extend_from_slice(b"x\r\n");
             assert!(!script("verify.py", &[public], &changed).0, "and a change would have broken it");

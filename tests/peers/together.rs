@@ -1,6 +1,7 @@
 //! One mail over many transactions: in whatever order they come, over several connections, with a retry and a restart in between.
 //! It refuses to wait for real time: every step is given its moment, and a restart opens the same store anew.
 
+use crate::failover::{at, options};
 use crate::fake_upstream::{FakeUpstream, yes};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -16,7 +17,7 @@ use sekisho::mail::envelope::{Client, Envelope, MailParameters, Recipient};
 use sekisho::outbox::Reporter;
 use sekisho::pipeline::{Metrics, Parts, Pipeline};
 use sekisho::plan::Visible;
-use sekisho::relay::{self, Policy, Relay, RelayTls};
+use sekisho::relay::Relay;
 use sekisho::reload;
 use sekisho::rules::RuleSet;
 use sekisho::rules::verdict::Repair;
@@ -114,13 +115,7 @@ impl Stage {
 
     async fn answer(&self, mail: &str, to: &[&str]) -> (u16, String) {
         let envelope = Envelope {
-            client: Client {
-                ip: [127, 0, 0, 1].into(),
-                helo: "pc.example.jp".to_owned(),
-                esmtp: true,
-                tls: false,
-                login: None,
-            },
+            client: Client { helo: "pc.example.jp".to_owned(), esmtp: true, ..Client::new([127, 0, 0, 1].into()) },
             sender: Some(Address::new(SENDER)),
             parameters: MailParameters::default(),
             recipients: to.iter().map(|address| Recipient::new(address)).collect(),
@@ -128,7 +123,7 @@ impl Stage {
         // Each transaction passes other hops.
         let mail = format!("Received: from front.example.jp; for {} others\r\n{mail}", to.len());
         let reply = self.pipeline.accept(envelope, Bytes::from(mail)).await;
-        (reply.code, reply.text_lossy().to_string())
+        (reply.code, reply.text_lossy())
     }
 
     /// Recipients of the held mails, each sorted, oldest mail first.
@@ -170,13 +165,7 @@ async fn open(dir: &tempfile::TempDir) -> Arc<Store> {
 
 /// The one place that knows what a pipeline is made of.
 fn build(store: &Arc<Store>, workers: &Arc<Pool>, rules: &Arc<ArcSwap<RuleSet>>, port: u16) -> Pipeline {
-    let relay = Relay::new(relay::Options {
-        server: format!("127.0.0.1:{port}"),
-        hostname: "guard.example.jp".to_owned(),
-        tls: RelayTls::new(Policy::Off, false, "localhost", None).unwrap(),
-        credentials: None,
-        connections: 10,
-    });
+    let relay = Relay::new(options(vec![at(port, 10)], Vec::new())).unwrap();
     Pipeline::new(Parts {
         hostname: "guard.example.jp".to_owned(),
         clock: Clock::Fixed(NOW, TimeZone::UTC),
@@ -198,6 +187,7 @@ fn build(store: &Arc<Store>, workers: &Arc<Pool>, rules: &Arc<ArcSwap<RuleSet>>,
         hide_client: false,
         admins: Vec::new(),
         rates: Rates::default(),
+        sealer: Arc::default(),
     })
 }
 

@@ -196,6 +196,11 @@ const CASES: &[Case] = &[
         &[r#"time = "Mon 05:59""#, r#"time = "Sun 12:00""#],
         &[r#"time = "Mon 06:00""#],
     ),
+    (
+        "login_mismatch = true",
+        &[r#"login = "taro", from = "boss@example.jp""#],
+        &[r#"login = "taro", from = "taro@example.jp""#, ""],
+    ),
     ("recipients_unclear = true", &[r#"recipients_unclear = "two readers differ""#], &[""]),
     ("inspection_failed = true", &[r#"inspection_failed = "killed""#], &[""]),
     (r#"any = [{ persons = ">= 1" }, { credentials = ">= 1" }]"#, &["persons = 1", "credentials = 1"], &[""]),

@@ -3,7 +3,6 @@
 
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
-use crate::smtp::extensions::Extensions;
 use crate::smtp::receiver::{Output, Receiver, Settings};
 use crate::smtp::reply::Reply;
 use bytes::Bytes;
@@ -69,16 +68,7 @@ impl Drop for MailServer {
 async fn serve(mut stream: TcpStream, peer: SocketAddr, mails: &Mutex<Vec<Delivered>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let limits = Limits { recipients: 100_000, transactions: usize::MAX, ..Limits::default() };
-    let settings = Settings {
-        hostname: "mail.example.jp".to_owned(),
-        offered: Extensions::ours(limits.message_bytes),
-        limits,
-        client: peer.ip(),
-        relay: true,
-        tls_available: false,
-        tls_required: false,
-        tls_active: false,
-    };
+    let settings = Settings { limits, relay: true, ..Settings::new("mail.example.jp", peer.ip()) };
     let mut receiver = Receiver::new(settings, 0);
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -86,13 +76,13 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, mails: &Mutex<Vec<Delive
             Output::Reply(bytes) => stream.write_all(&bytes).await?,
             Output::Mail(envelope, data) => {
                 mails.lock().unwrap_or_else(PoisonError::into_inner).push(Delivered { envelope: *envelope, data });
-                receiver.answer(&Reply::new(250, "2.0.0", "in the mailbox"));
+                receiver.answer(0, &Reply::new(250, "2.0.0", "in the mailbox"));
             }
             Output::NeedInput => match stream.read(&mut buffer).await? {
                 0 => return Ok(()),
                 count => receiver.feed(0, &buffer[..count]),
             },
-            Output::StartTls | Output::Close => return Ok(()),
+            Output::StartTls | Output::Authenticate(_) | Output::Close => return Ok(()),
         }
     }
 }

@@ -46,6 +46,9 @@ pub(super) fn page(report: &Report, why: bool) -> String {
     if let Some(why) = &facts.recipients_unclear {
         let _ = writeln!(out, "  recipients unclear: {}", tame(why));
     }
+    for place in facts.unremovable.keys() {
+        let _ = writeln!(out, "  shows people where nothing can be rewritten: {}", place.as_str());
+    }
     if facts.credentials > 0 {
         let _ = writeln!(out, "  credentials: {}", facts.credentials);
     }

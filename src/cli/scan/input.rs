@@ -72,13 +72,8 @@ impl Input {
             self.to.iter().map(|address| Recipient::new(address)).collect()
         };
         let sender = self.from.as_deref().map(Address::new).or_else(|| from_header(&bytes));
-        let client = Client {
-            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            helo: "localhost".to_owned(),
-            esmtp: true,
-            tls: false,
-            login: None,
-        };
+        let client =
+            Client { helo: "localhost".to_owned(), esmtp: true, ..Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
         let envelope = Envelope { client, sender, parameters: MailParameters::default(), recipients: to };
         Ok(Mail { name: self.path.display().to_string(), envelope, bytes })
     }

@@ -5,6 +5,7 @@ use super::words::{kind, why_short};
 use super::{Language, counted, number};
 use crate::detect::Kind;
 use crate::facts::{Facts, MailKind};
+use crate::mail::shown::Place;
 use crate::notice::display;
 use crate::rules::verdict::Reason;
 use std::collections::BTreeSet;
@@ -60,7 +61,26 @@ pub fn unclear(language: Language, facts: &Facts) -> Vec<&'static str> {
     if facts.recipients_unclear.is_some() {
         out.push(recipients_unclear(language));
     }
+    out.extend(facts.unremovable.keys().map(|place| unremovable(language, *place)));
     out
+}
+
+/// Why hiding the addresses is not offered, and what to do instead.
+fn unremovable(language: Language, place: Place) -> &'static str {
+    match place {
+        Place::Winmail => language.pick(
+            "Outlook 専用の形式（winmail.dat）の中に宛先の一覧があり、取り除くことができません。形式を HTML またはテキストにして、送り直してください。",
+            "A list of recipients is inside Outlook's own format (winmail.dat), from which it cannot be taken out. Please send the mail again in HTML or plain text format.",
+        ),
+        Place::SignedCalendar => language.pick(
+            "電子署名された予定表（会議の招待）に参加者のアドレスがあり、署名を壊さずに取り除くことができません。",
+            "The digitally signed calendar (invitation) names its attendees, who cannot be taken out without breaking the signature.",
+        ),
+        Place::DamagedCalendar => language.pick(
+            "予定表（会議の招待）に読み取れないところがあり、参加者のアドレスを取り除くことができません。",
+            "Part of the calendar (invitation) cannot be read, so its attendees cannot be taken out.",
+        ),
+    }
 }
 
 fn inspection_failed(language: Language) -> &'static str {
@@ -303,6 +323,22 @@ mod tests {
     fn said(language: Language, key: &str, wanted: &str, found: &str) -> Option<String> {
         let condition = Reason { key: key.to_owned(), wanted: wanted.to_owned(), found: found.to_owned() };
         reason(language, &condition, &Facts::default())
+    }
+
+    #[test]
+    fn what_cannot_be_rewritten_is_said_in_both_languages() {
+        for (place, ja, en) in [
+            (Place::Winmail, "winmail.dat", "plain text format"),
+            (Place::SignedCalendar, "電子署名", "digitally signed"),
+            (Place::DamagedCalendar, "読み取れない", "cannot be read"),
+        ] {
+            let facts = Facts { unremovable: [(place, Vec::new())].into(), ..Facts::default() };
+            for (language, words) in [(Language::Ja, ja), (Language::En, en)] {
+                let said = unclear(language, &facts);
+                assert!(said.len() == 1 && said[0].contains(words), "{said:?}");
+            }
+        }
+        assert!(unclear(Language::En, &Facts::default()).is_empty());
     }
 
     #[test]

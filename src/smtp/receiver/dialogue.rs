@@ -1,12 +1,13 @@
 //! What each command does in a session: the order of commands (RFC 5321 4.1.4), what is offered, and who may relay.
 //! It refuses to look at octets; lines are parsed and mail data is read before it.
 
-use super::{Draft, IDLE_COMMANDS, OVERSHOOT, Receiver, State};
+use super::xclient::OFFER;
+use super::{Draft, Receiver, State};
 use crate::address::Address;
+use crate::limits::OVERSHOOT;
 use crate::mail::envelope::Recipient;
 use crate::smtp::command::{Command, hello_name};
 use crate::smtp::data::Decoder;
-use crate::smtp::extensions::least_size;
 use crate::smtp::parameters::{mail_parameters, recipient_parameters};
 use crate::smtp::path::{Path, PathFault, path};
 use crate::smtp::reply::Reply;
@@ -17,12 +18,18 @@ impl Receiver {
             command,
             Command::Ehlo(_) | Command::Helo(_) | Command::StartTls | Command::Noop | Command::Quit | Command::Http
         );
-        if self.settings.tls_required && !self.client.tls && !open {
-            return Err(Reply::new(530, "5.7.0", "Must issue a STARTTLS command first"));
+        let early = (self.settings.tls_required && !self.client.tls && !open)
+            .then(|| Reply::new(530, "5.7.0", "Must issue a STARTTLS command first"));
+        if let Command::Bdat(argument) = command {
+            self.bdat(argument, early);
+            return Ok(());
+        }
+        if let Some(reply) = early {
+            return Err(reply);
         }
         if !matches!(command, Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Quit) {
             self.idle_commands += 1;
-            if self.idle_commands > IDLE_COMMANDS {
+            if self.idle_commands > self.settings.limits.idle_commands {
                 self.errors += 1;
                 if self.errors >= self.settings.limits.errors {
                     self.close(&Reply::new(421, "4.7.0", "Error: too many commands without mail"));
@@ -36,9 +43,14 @@ impl Receiver {
             Command::Mail(argument) => return self.mail(argument),
             Command::Rcpt(argument) => return self.rcpt(argument),
             Command::Data => return self.data(),
+            Command::Bdat(argument) => self.bdat(argument, None),
+            Command::Auth(argument) => return self.auth(argument),
+            Command::XClient(argument) => return self.xclient(argument),
+            Command::XForward(argument) => return self.xforward(argument),
             Command::StartTls => return self.start_tls(),
             Command::Rset => {
                 self.draft = None;
+                self.forwarded = None;
                 self.reply(250, "2.0.0", "Ok");
             }
             Command::Noop => self.reply(250, "2.0.0", "Ok"),
@@ -58,8 +70,11 @@ impl Receiver {
         self.hello = true;
         self.draft = None;
         let text = if esmtp {
-            let starttls = self.settings.tls_available && !self.client.tls;
-            self.settings.offered.ehlo_text(&self.settings.hostname, starttls)
+            let mut text = self.offered.ehlo_text(&self.settings.hostname);
+            if self.settings.xclient {
+                text.push_str(OFFER);
+            }
+            text
         } else {
             self.settings.hostname.clone()
         };
@@ -82,10 +97,6 @@ impl Receiver {
         Ok(())
     }
 
-    fn size_limit(&self) -> u64 {
-        least_size(self.settings.limits.message_bytes, self.settings.offered.size.unwrap_or(0))
-    }
-
     fn mail(&mut self, argument: &[u8]) -> Result<(), Reply> {
         if !self.hello {
             return Err(Reply::new(503, "5.5.1", "Error: send HELO/EHLO first"));
@@ -93,12 +104,15 @@ impl Receiver {
         if self.draft.is_some() {
             return Err(Reply::new(503, "5.5.1", "Error: nested MAIL command"));
         }
+        if self.settings.auth_required && self.client.login.is_none() {
+            return Err(Reply::new(530, "5.7.0", "Authentication required"));
+        }
         if self.transactions >= self.settings.limits.transactions {
             self.close(&Reply::new(421, "4.7.0", "Error: too many transactions on one connection"));
             return Ok(());
         }
         let (path, rest) = path(argument).map_err(|fault| bad_path(fault, "5.1.7", "sender"))?;
-        let parameters = mail_parameters(rest, &self.settings.offered, self.size_limit())?;
+        let parameters = mail_parameters(rest, &self.offered, self.size_limit())?;
         let sender = match path {
             Path::Null => None,
             Path::Mailbox(mailbox) => Some(declared(mailbox, parameters.smtputf8)?),
@@ -110,9 +124,13 @@ impl Receiver {
     }
 
     fn rcpt(&mut self, argument: &[u8]) -> Result<(), Reply> {
+        let relay = self.may_relay();
         let Some(draft) = &mut self.draft else {
             return Err(Reply::new(503, "5.5.1", "Error: need MAIL command"));
         };
+        if draft.chunks.begun() {
+            return Err(Reply::new(503, "5.5.1", "Error: the text of the mail has begun"));
+        }
         draft.refused += 1;
         let (path, rest) = path(argument).map_err(|fault| bad_path(fault, "5.1.3", "recipient"))?;
         let Path::Mailbox(mailbox) = path else {
@@ -120,11 +138,11 @@ impl Receiver {
         };
         let mut recipient =
             Recipient { address: declared(mailbox, draft.parameters.smtputf8)?, notify: None, orcpt: None };
-        recipient_parameters(rest, &self.settings.offered, &mut recipient)?;
+        recipient_parameters(rest, &self.offered, &mut recipient)?;
         if !draft.parameters.smtputf8 && recipient.orcpt.as_deref().is_some_and(|orcpt| !orcpt.is_ascii()) {
             return Err(Reply::new(501, "5.5.4", "Error: unicode parameter without SMTPUTF8"));
         }
-        if !self.settings.relay {
+        if !relay {
             return Err(Reply::new(554, "5.7.1", "Relay access denied"));
         }
         if !draft.known.contains(mailbox) {
@@ -146,19 +164,27 @@ impl Receiver {
     }
 
     fn data(&mut self) -> Result<(), Reply> {
-        let limit = self.size_limit();
-        let limit = if limit == 0 { u64::MAX } else { limit };
+        self.no_data()?;
+        let bounds = self.bounds();
+        let Some(draft) = &self.draft else { return Ok(()) };
+        if draft.chunks.begun() {
+            return Err(Reply::new(503, "5.5.1", "Error: DATA cannot follow BDAT in one mail"));
+        }
+        self.state = State::Data(Box::new(Decoder::new(bounds, draft.parameters.size)));
+        self.times.data = self.times.input;
+        self.reply(354, "", "End data with <CR><LF>.<CR><LF>");
+        Ok(())
+    }
+
+    /// Why no text may come now, by DATA or by BDAT.
+    pub(super) fn no_data(&self) -> Result<(), Reply> {
         match &self.draft {
             None => Err(Reply::new(503, "5.5.1", "Error: need MAIL command")),
             Some(draft) if draft.recipients.is_empty() && draft.refused == 0 => {
                 Err(Reply::new(503, "5.5.1", "Error: need RCPT command"))
             }
             Some(draft) if draft.recipients.is_empty() => Err(Reply::new(554, "5.5.1", "Error: no valid recipients")),
-            Some(draft) => {
-                self.state = State::Data(Decoder::new(limit, draft.parameters.size));
-                self.reply(354, "", "End data with <CR><LF>.<CR><LF>");
-                Ok(())
-            }
+            Some(_) => Ok(()),
         }
     }
 }
