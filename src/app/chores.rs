@@ -17,10 +17,11 @@ use crate::reload::{self, Fingerprint};
 use crate::rules::RuleSet;
 use crate::rules::verdict::Bilingual;
 use crate::seal::Sealer;
-use crate::store::{Retention, Store};
+use crate::store::{Retention, Store, free_bytes};
 use crate::worker::Pool;
 use arc_swap::ArcSwap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,6 +36,10 @@ const POLL: Duration = Duration::from_secs(1);
 const EXPIRY: Duration = Duration::from_secs(5);
 /// How often the state for operators is looked at.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often the certificate's end is looked at.
+const EXPIRY_OF_CERTIFICATES: Duration = Duration::from_secs(30);
+/// How often the room on the disk is looked at.
+const ROOM: Duration = Duration::from_secs(1);
 /// How often old rows are removed.
 const PURGE: Duration = Duration::from_secs(3_600);
 
@@ -64,10 +69,10 @@ pub(super) struct Chores {
 impl Chores {
     /// Starts all of them.
     pub(super) fn start(self: &Arc<Self>, tasks: &TaskTracker, shared: &Arc<Shared>) {
-        let (all, shared) = (Arc::clone(self), Arc::clone(shared));
+        let (all, listening) = (Arc::clone(self), Arc::clone(shared));
         tasks.spawn(async move {
             while all.goes_on() {
-                all.look_around(&shared).await;
+                all.look_around(&listening).await;
                 all.pause(LOOK).await;
             }
         });
@@ -98,6 +103,21 @@ impl Chores {
             while all.goes_on() {
                 all.purge().await;
                 all.pause(PURGE).await;
+            }
+        });
+        let all = Arc::clone(self);
+        tasks.spawn(async move {
+            all.seal_old().await;
+            while all.goes_on() {
+                all.warn_of_expiry().await;
+                all.pause(EXPIRY_OF_CERTIFICATES).await;
+            }
+        });
+        let (all, shared) = (Arc::clone(self), Arc::clone(shared));
+        tasks.spawn(async move {
+            while all.goes_on() {
+                all.look_at_room(&shared);
+                all.pause(ROOM).await;
             }
         });
         let all = Arc::clone(self);
@@ -144,6 +164,39 @@ impl Chores {
         };
         if let Err(error) = self.store.purge(self.clock.now_ms(), &keep).await {
             tracing::error!("failed to {error}");
+        }
+    }
+
+    /// Seals what an older version kept in clear.
+    async fn seal_old(&self) {
+        match self.store.seal_old().await {
+            Ok(0) => {}
+            Ok(sealed) => tracing::info!(sealed, "what an older version kept in clear is sealed"),
+            Err(error) => {
+                tracing::error!("failed to {error}: what an older version kept stays in clear until the next start")
+            }
+        }
+    }
+
+    /// Below the floor no mail is taken; what is kept and what the outbox writes still has that room.
+    fn look_at_room(&self, shared: &Shared) {
+        match free_bytes(&self.config.state) {
+            Ok(free) => {
+                self.metrics.free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+                let full = free < self.config.store.min_free;
+                if shared.full.swap(full, Ordering::Relaxed) != full {
+                    if full {
+                        tracing::error!(
+                            free,
+                            min_free = self.config.store.min_free,
+                            "too little room: no mail is taken"
+                        );
+                    } else {
+                        tracing::info!(free, "there is room again: mail is taken");
+                    }
+                }
+            }
+            Err(error) => tracing::error!("failed to {error}"),
         }
     }
 
@@ -229,6 +282,10 @@ impl Chores {
         }
         if !self.relay.reachable().await {
             reasons.push("the mail server behind is not reachable".to_owned());
+        }
+        reasons.extend(self.look_at_certificate());
+        if shared.full.load(Ordering::Relaxed) {
+            reasons.push("there is too little room on the disk of the state folder".to_owned());
         }
         self.relay.tidy();
         self.metrics.connections.set(i64::try_from(shared.connections()).unwrap_or(i64::MAX));

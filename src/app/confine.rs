@@ -67,6 +67,9 @@ fn restrict(config: &Config) -> Result<u32, RulesetError> {
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .create()?;
     rules = allow(rules, [config.state.clone()], keep)?;
+    // The first start writes the key of the store where the configuration says.
+    let key = config.store.key_file.iter().filter(|key| !key.exists());
+    rules = allow(rules, key.filter_map(|key| key.parent()).map(Path::to_owned), keep)?;
     rules = allow(rules, programs(), read | AccessFs::Execute)?;
     rules = allow(rules, SETTINGS.map(PathBuf::from), read)?;
     rules = allow(rules, VARIABLES.iter().filter_map(env::var_os).map(PathBuf::from), read)?;
@@ -117,7 +120,7 @@ fn readable(config: &Config) -> BTreeSet<PathBuf> {
         let identity = server.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
         server.ca.iter().chain(identity).chain(server.login.iter().map(|(_, password)| password))
     });
-    for file in tls.chain(clients).chain(upstream) {
+    for file in tls.chain(clients).chain(upstream).chain(&config.store.key_file) {
         folders.extend(homes(file));
     }
     if let Some(rules) = &config.rules {

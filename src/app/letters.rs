@@ -8,6 +8,7 @@ use crate::notice::errand::errands;
 use crate::notice::{self, About, Event, Voice};
 use crate::plan::{Change, Copy};
 use crate::store::{NewQueued, Notice, NoticeKind, State, Store, StoreError};
+use bytes::Bytes;
 
 /// How long a claimed notice is ours, in milliseconds.
 const LEASE_MS: u64 = 60_000;
@@ -53,10 +54,11 @@ async fn letters(store: &Store, voice: &Voice, row: &Notice, now_ms: u64) -> Res
 }
 
 /// A letter as an outbox item: null reverse-path, so that nothing can answer it automatically (RFC 3834, RFC 5321 4.5.5).
-fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> NewQueued {
+pub(super) fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> NewQueued {
     let recipient = Recipient { notify: Some("NEVER".to_owned()), ..Recipient::new(to.as_str()) };
     NewQueued {
         id,
+        head: Bytes::new(),
         body: letter.into(),
         copies: vec![Copy { recipients: vec![recipient], change: Change::default() }],
         sender: None,

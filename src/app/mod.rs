@@ -3,6 +3,7 @@
 
 mod chores;
 pub mod confine;
+mod expiry;
 mod letters;
 pub mod privileges;
 mod pulse;
@@ -152,8 +153,7 @@ impl App {
         ));
         listen::make_room(config.limits.connections);
         let held = workers.open().await?;
-        let store =
-            Arc::new(Store::open(&store::Options { dir: config.state.clone(), role: store::Role::Server }).await?);
+        let store = Arc::new(Store::open(&store_options(&config, store::Role::Server)).await?);
 
         let bell = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::new());
@@ -387,4 +387,10 @@ fn resolve(
         proxies: listener.proxies.clone(),
         limits: config.limits.clone(),
     })
+}
+
+/// How the store of a configuration is opened.
+#[must_use]
+pub fn store_options(config: &Config, role: store::Role) -> store::Options {
+    store::Options { dir: config.state.clone(), role, key_file: config.store.key_file.clone() }
 }

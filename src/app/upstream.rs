@@ -60,6 +60,11 @@ fn server(given: &upstream::Server) -> Result<Server, StartError> {
     };
     let identity = given.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     let files = TlsFiles { ca: given.ca.as_deref().map(Path::new), identity };
-    let tls = RelayTls::new(policy, given.implicit, given.name.as_deref(), &files)?;
+    // A host that cannot stand in a certificate ends the start, not the first mail. Exchangers are not known yet.
+    let name = match &given.place {
+        Place::Host { host, .. } => given.name.as_deref().or(Some(host)),
+        Place::Mx { .. } => given.name.as_deref(),
+    };
+    let tls = RelayTls::new(policy, given.implicit, name, &files)?;
     Ok(Server { place, priority: given.priority, tls, credentials })
 }

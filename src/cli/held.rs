@@ -3,13 +3,14 @@
 
 use super::{ConfigArgument, NO, OK, WRONG, complain, load, print};
 use crate::address::Address;
+use crate::app::store_options;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hold::{Action, Desk, Outcome};
 use crate::id::MailId;
 use crate::reload;
 use crate::rules::verdict::Repair;
-use crate::store::{Actor, AuditFilter, HeldFilter, HeldMail, Options, Role, State, Store};
+use crate::store::{Actor, AuditFilter, HeldFilter, HeldMail, Role, State, Store};
 use clap::{Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use std::fmt::Write;
@@ -68,8 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(config) = load::config(&arguments.config.config) else { return WRONG };
     let Some(runtime) = load::runtime() else { return WRONG };
     runtime.block_on(async {
-        let options = Options { dir: config.state.clone(), role: Role::Tool };
-        let store = match Store::open(&options).await {
+        let store = match Store::open(&store_options(&config, Role::Tool)).await {
             Ok(store) => Arc::new(store),
             Err(error) => {
                 complain(&format!("failed to {error}"));

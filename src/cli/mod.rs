@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //! It refuses unknown words with a usage text and exit code 2, and never prints personal values unless `--reveal` asks for them.
 
+mod certs;
 mod check;
 pub mod demo;
 mod held;
@@ -10,6 +11,7 @@ mod outbox;
 mod rules;
 mod scan;
 mod serve;
+mod store;
 
 use crate::worker::{Probe, Walls};
 use clap::{Args, Parser, Subcommand};
@@ -48,6 +50,10 @@ enum Command {
     Rules(rules::Arguments),
     /// Look at held mails and decide about them.
     Held(held::Arguments),
+    /// Check what is kept, copy it, or change its master key.
+    Store(store::Arguments),
+    /// Make certificates for trying out, and look at those in use.
+    Certs(certs::Arguments),
     /// Look at what waits for the mail server, try it now, or cancel it.
     Outbox(outbox::Arguments),
     /// Write a commented configuration and the default rules into a folder.
@@ -94,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Held(arguments) => held::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
         Command::Outbox(arguments) => outbox::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
     };

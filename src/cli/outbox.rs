@@ -4,12 +4,13 @@
 use super::{ConfigArgument, NO, OK, WRONG, complain, load, print};
 use crate::address::Address;
 use crate::app;
+use crate::app::store_options;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::id::MailId;
 use crate::notice::display::mask_addresses;
 use crate::outbox;
-use crate::store::{Actor, Options, Role, Said, Store, Waiting, WaitingFilter};
+use crate::store::{Actor, Role, Said, Store, Waiting, WaitingFilter};
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -103,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(config) = load::config(&arguments.config.config) else { return WRONG };
     let Some(runtime) = load::runtime() else { return WRONG };
     runtime.block_on(async {
-        let options = Options { dir: config.state.clone(), role: Role::Tool };
+        let options = store_options(&config, Role::Tool);
         let store = match Store::open(&options).await {
             Ok(store) => store,
             Err(error) => {

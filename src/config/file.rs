@@ -29,6 +29,8 @@ pub struct File {
     #[serde(default)]
     pub outbox: Outbox,
     #[serde(default)]
+    pub store: Store,
+    #[serde(default)]
     pub grouping: Grouping,
     #[serde(default)]
     pub retention: Retention,
@@ -209,6 +211,20 @@ pub struct Grouping {
 impl Default for Grouping {
     fn default() -> Self {
         Self { keep: Spanned::new(0..0, "45m".into()) }
+    }
+}
+
+/// `[store]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    pub key_file: Option<PathBuf>,
+    pub min_free: Spanned<String>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { key_file: None, min_free: Spanned::new(0..0, "256MiB".into()) }
     }
 }
 

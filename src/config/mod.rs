@@ -10,6 +10,7 @@ mod outbox;
 mod process;
 mod rates;
 pub mod stamp;
+mod store;
 pub mod upstream;
 
 pub use process::Process;
@@ -50,6 +51,7 @@ pub struct Config {
     /// Milliseconds that decided mails, and audit rows, are kept.
     pub keep_decided_ms: u64,
     pub keep_audit_ms: u64,
+    pub store: Store,
     pub log: Log,
     pub process: Process,
     pub rates: Rates,
@@ -112,6 +114,15 @@ pub struct Console {
     /// The beginning of every link, without a final slash.
     pub url: String,
     pub tls: bool,
+}
+
+/// What is kept, and how.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The file of the master keys; `None` for the one in the state folder.
+    pub key_file: Option<PathBuf>,
+    /// Octets that must be free on the disk of the state folder before a mail is taken.
+    pub min_free: u64,
 }
 
 /// Logs.
@@ -178,6 +189,7 @@ impl Reader<'_> {
         let keep_decided_ms = self.duration(&file.retention.decided);
         let keep_audit_ms = self.duration(&file.retention.audit);
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
+        let store = self.store(&file.store);
         let log = self.log(&file.log);
         let process = self.process(&file.process);
         let rates = self.rates(&file.rates);
@@ -201,6 +213,7 @@ impl Reader<'_> {
                 keep_together_ms,
                 keep_decided_ms,
                 keep_audit_ms,
+                store,
                 log,
                 process,
                 rates,

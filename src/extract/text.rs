@@ -131,10 +131,43 @@ pub(super) fn read_runs(input: &PartInput<'_>, out: &mut Extracted) {
     if input.bytes.iter().filter(|byte| readable(byte)).count() * 10 < input.bytes.len() * 6 {
         return;
     }
-    let lines: Vec<u8> = input.bytes.iter().map(|byte| if readable(byte) { *byte } else { b'\n' }).collect();
+    let mut lines: Vec<u8> = Vec::new();
+    for block in input.bytes.chunks(NOISE_BLOCK) {
+        if is_noise(block) {
+            // What is compressed or encrypted says nothing; a line's end keeps what stands before and behind it apart.
+            lines.push(b'\n');
+        } else {
+            lines.extend(block.iter().map(|byte| if readable(byte) { *byte } else { b'\n' }));
+        }
+    }
     if let Some(text) = decode(&lines, input.declared_charset.as_deref()).into_iter().next() {
         out.text(&input.path, input.role, text);
     }
+}
+
+/// Octets that are looked at together for noise.
+const NOISE_BLOCK: usize = 4 * 1024;
+/// Bits an octet (Shannon's entropy) above which a block is noise: random octets have 7.95 in a block of this size, Japanese text in any
+/// charset and base64 at most 6.6, and text with as much noise beside it about 7.3.
+const NOISE_BITS: f64 = 7.6;
+
+/// Is this block compressed or encrypted, so that no text can be in it?
+fn is_noise(block: &[u8]) -> bool {
+    if block.len() < NOISE_BLOCK {
+        return false;
+    }
+    let mut counts = [0u32; 256];
+    for byte in block {
+        counts[usize::from(*byte)] += 1;
+    }
+    let all = block.len() as f64;
+    let bits: f64 = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count))
+        .map(|count| count * (all / count).log2())
+        .sum();
+    bits / all > NOISE_BITS
 }
 
 /// `\u5c71` in JSON (RFC 8259 7); everything else stays as written.
@@ -202,6 +235,27 @@ mod tests {
             (0..4096_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
         assert!(!is_text(&noise));
         assert!(is_text(b"plain\n"));
+    }
+
+    #[test]
+    fn noise_is_not_read_as_text_and_text_beside_it_is() {
+        let mut state = 1_u64;
+        let mut noise = |count: usize| -> Vec<u8> {
+            let next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state.to_be_bytes()[0]
+            };
+            std::iter::repeat_with(next).take(count).collect()
+        };
+        let text = "氏名 山田太郎 電話 090-1234-5678 住所 滋賀県彦根市元町4番2号\r\n".repeat(120);
+        for label in ["shift_jis", "euc-jp", "utf-8"] {
+            let bytes = encoding_rs::Encoding::for_label(label.as_bytes()).unwrap().encode(&text).0.into_owned();
+            assert!(!is_noise(&bytes[..NOISE_BLOCK]), "{label}");
+            let half = [&bytes[..NOISE_BLOCK / 2], &noise(NOISE_BLOCK / 2)].concat();
+            assert!(!is_noise(&half), "{label} beside noise");
+        }
+        assert!((0..50).all(|_| is_noise(&noise(NOISE_BLOCK))));
+        assert!(!is_noise(&noise(NOISE_BLOCK - 1)), "a short end is read in any case");
     }
 
     #[test]

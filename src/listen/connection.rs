@@ -201,7 +201,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         };
         match read {
             Ok(Ok(0) | Err(_)) => return End::Closed,
-            Ok(Ok(count)) => receiver.feed(now(), &buffer[..count]),
+            Ok(Ok(count)) => {
+                receiver.storage_full(shared.full.load(Ordering::Relaxed));
+                receiver.feed(now(), &buffer[..count]);
+            }
             Err(_) => {
                 receiver.timed_out(now());
             }

@@ -2,6 +2,7 @@
 //! It refuses to know what happens to a mail; it hands it to the one function it was given.
 
 mod beat;
+pub mod certificate;
 mod connection;
 mod place;
 pub mod proxy;
@@ -23,7 +24,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -106,6 +107,8 @@ pub struct Shared {
     pub tasks: TaskTracker,
     /// Signs of life of the accepting loops.
     pub beats: Beats,
+    /// Is there too little room to keep a mail? Then none is taken.
+    pub full: AtomicBool,
     places: Arc<Places>,
 }
 
@@ -121,6 +124,7 @@ impl Shared {
             stopping,
             tasks: TaskTracker::new(),
             beats: Beats::default(),
+            full: AtomicBool::new(false),
             places: Arc::default(),
         }
     }

@@ -53,6 +53,12 @@ impl Certificate {
         Ok(())
     }
 
+    /// The certificate in use itself, in DER.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        self.current.load().cert.first().map(|leaf| leaf.to_vec()).unwrap_or_default()
+    }
+
     /// A server configuration that always presents the current pair, and asks for certificates of clients when it is told whose.
     ///
     /// # Errors
@@ -81,7 +87,7 @@ pub struct Clients {
 impl Clients {
     fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let mut roots = RootCertStore::empty();
-        for certificate in chain(&self.ca)? {
+        for certificate in chain_of(&self.ca)? {
             roots.add(certificate).map_err(|cause| TlsError::Root { file: self.ca.clone(), cause })?;
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
@@ -113,7 +119,7 @@ fn failed(file: &Path) -> impl Fn(rustls::pki_types::pem::Error) -> TlsError + u
 }
 
 /// All certificates of a PEM file, at least one.
-fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn chain_of(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_file_iter(file)
         .map_err(failed(file))?
         .collect::<Result<Vec<_>, _>>()
@@ -122,7 +128,7 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let chain = chain(certificate)?;
+    let chain = chain_of(certificate)?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(failed(key))?;
     let mismatch = |cause| TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned(), cause };
     let signer = provider().key_provider.load_private_key(private).map_err(mismatch)?;

@@ -374,7 +374,7 @@ mod tests {
             ),
             (
                 "ATTENDEE;MEMBER=\"mailto:x@out.test\",\"mailto:y@out.test\";CN=とても長い名前の人とても長い名前の人とても長い名前の人:mailto:a@city.test\n",
-                "ATTENDEE;CN=とても長い名前の人とても長い名前の人と\n ても長い名前の人:mailto:a@city.test\n".to_owned(),
+                "ATTENDEE;CN=とても長い名前の人とても長い名前の人とても\n 長い名前の人:mailto:a@city.test\n".to_owned(),
             ),
         ] {
             assert_eq!(scrubbed(lines), left, "{lines}");

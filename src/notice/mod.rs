@@ -25,7 +25,7 @@ pub use text::Language;
 use compose::{Heading, compose, languages};
 use document::{Block, Section};
 use text::informed::Course;
-use text::{decided, held, informed};
+use text::{decided, expiry, held, informed};
 
 /// How this organisation speaks.
 #[derive(Clone, Debug)]
@@ -117,6 +117,25 @@ pub fn write(
     let heading =
         Heading { from: &voice.author, to: &errand.to, subject: subject.trim(), id, date_ms: now_ms, about: reply_to };
     compose(&heading, &sections).map(Some)
+}
+
+/// Writes the letter to an administrator about a certificate that runs out.
+///
+/// # Errors
+/// As for [`write`].
+pub fn expiring(
+    voice: &Voice,
+    expiring: &expiry::Expiring,
+    to: &Address,
+    id: &MailId,
+    now_ms: u64,
+) -> Result<Letter, ComposeError> {
+    let languages = languages(&voice.languages);
+    let subjects: Vec<_> = languages.iter().map(|language| expiry::subject(*language, expiring)).collect();
+    let section = |language| Section { language, blocks: expiry::letter(language, expiring, &voice.zone) };
+    let sections: Vec<_> = languages.into_iter().map(section).collect();
+    let subject = subjects.join(" / ");
+    compose(&Heading { from: &voice.author, to, subject: &subject, id, date_ms: now_ms, about: None }, &sections)
 }
 
 /// The word in front of the subject, and the content, in one language.

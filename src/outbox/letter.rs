@@ -36,6 +36,7 @@ pub(super) fn letter(
     Ok(Some(NewQueued {
         audit: vec![NewAudit::new(now_ms, Some(id.clone()), Event::Queued, Outcome::Pass).count("reports", 1)],
         id,
+        head: bytes::Bytes::new(),
         body: letter.bytes,
         copies: vec![Copy { recipients: vec![recipient], change: Change::default() }],
         sender: None,

@@ -15,8 +15,11 @@ use crate::store::{
 };
 use bytes::Bytes;
 
-/// The client is asked to come again: nothing was kept.
-fn later(what: &str) -> Reply {
+/// The client is asked to come again: nothing was kept. Of a full disk it hears (RFC 3463 4.3.1), other causes are ours.
+fn later(what: &str, error: &StoreError) -> Reply {
+    if matches!(error, StoreError::Full) {
+        return Reply::new(452, "4.3.1", &format!("no room to keep {what} now, try again later"));
+    }
     Reply::new(451, "4.3.0", &format!("cannot keep {what} safely now, try again later"))
 }
 
@@ -96,7 +99,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}: some recipients are still open");
-                later("the rest of the mail")
+                later("the rest of the mail", &error)
             }
         }
     }
@@ -177,7 +180,7 @@ impl Pipeline {
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };
         let notices = self.notice(case, verdict, NoticeKind::Sent);
-        let rest = NewQueued { notices, ..self.queued(case, mail.concat().into(), copies, audit) };
+        let rest = NewQueued { notices, ..self.queued(case, copies, audit) };
         self.store.queue_all(letter.into_iter().chain([rest]).collect()).await?;
         self.bell.notify_one();
         Ok(())
@@ -199,6 +202,7 @@ impl Pipeline {
         )?;
         Some(NewQueued {
             id: super::new_id(case.now_ms)?,
+            head: Bytes::new(),
             body: letter.bytes,
             copies: vec![Copy { recipients: vec![Recipient::new(letter.to.as_str())], change: Change::default() }],
             sender: None,
@@ -216,11 +220,8 @@ impl Pipeline {
     /// Copies that differ from the mail as it came leave through the outbox.
     async fn queue(&self, case: Case, verdict: Verdict, copies: Vec<Copy>) -> Reply {
         let audit = self.audit(&case, &verdict, Event::Queued).count("copies", copies.len() as u64);
-        let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-        let new = NewQueued {
-            notices: self.notice(&case, &verdict, NoticeKind::Sent),
-            ..self.queued(&case, body, copies, audit)
-        };
+        let new =
+            NewQueued { notices: self.notice(&case, &verdict, NoticeKind::Sent), ..self.queued(&case, copies, audit) };
         match self.store.queue(new).await {
             Ok(()) => {
                 self.bell.notify_one();
@@ -228,7 +229,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the mail")
+                later("the mail", &error)
             }
         }
     }
@@ -243,7 +244,6 @@ impl Pipeline {
         now: Vec<Copy>,
     ) -> Reply {
         let expires_ms = case.now_ms.saturating_add(terms.expires_ms);
-        let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
         let new = NewHold {
             id: case.id.clone(),
             key: case.key.clone(),
@@ -254,7 +254,8 @@ impl Pipeline {
             facts: case.facts.clone(),
             findings: case.findings.clone(),
             verdict: Verdict { hold: Some(terms), ..verdict.clone() },
-            body,
+            head: self.received(&case),
+            body: case.mail.clone(),
             now: now.clone(),
             now_ms: case.now_ms,
             expires_ms,
@@ -272,7 +273,7 @@ impl Pipeline {
             Ok(Held::Decided(decided)) => self.follow(case, verdict, &decided, held, now).await,
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the mail")
+                later("the mail", &error)
             }
         }
     }
@@ -309,8 +310,7 @@ impl Pipeline {
             let group = Some(case.together.clone());
             self.store.record(Record { audit: vec![audit], now_ms: case.now_ms, group, ..Record::default() }).await
         } else {
-            let body: Bytes = self.with_received(&case, vec![case.mail.clone()]).concat().into();
-            self.store.queue(self.queued(&case, body, copies, audit)).await
+            self.store.queue(self.queued(&case, copies, audit)).await
         };
         match saved {
             Ok(()) => {
@@ -324,7 +324,7 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the mail")
+                later("the mail", &error)
             }
         }
     }
@@ -341,7 +341,7 @@ impl Pipeline {
         };
         if let Err(error) = self.store.record(record).await {
             tracing::error!(id = %case.id, "failed to {error}");
-            return later("the record of the mail");
+            return later("the record of the mail", &error);
         }
         tracing::info!(id = %case.id, rules = ?rule_ids(&verdict), "blocked");
         Reply::new(550, "5.7.1", text.strip_prefix("5.7.1 ").unwrap_or(text))
@@ -360,15 +360,16 @@ impl Pipeline {
             }
             Err(error) => {
                 tracing::error!(id = %case.id, "failed to {error}");
-                later("the record of the mail")
+                later("the record of the mail", &error)
             }
         }
     }
 
-    fn queued(&self, case: &Case, body: Bytes, copies: Vec<Copy>, audit: NewAudit) -> NewQueued {
+    fn queued(&self, case: &Case, copies: Vec<Copy>, audit: NewAudit) -> NewQueued {
         NewQueued {
             id: case.id.clone(),
-            body,
+            head: self.received(case),
+            body: case.mail.clone(),
             copies,
             sender: case.envelope.sender.clone(),
             parameters: case.envelope.parameters.clone(),
@@ -440,11 +441,15 @@ impl Pipeline {
         vec![NewNotice::about(&case.together.mail, kind, about, due_ms)]
     }
 
-    /// The trace field of this hop in front of the mail.
-    fn with_received(&self, case: &Case, mail: Vec<Bytes>) -> Vec<Bytes> {
+    /// The trace field of this hop.
+    fn received(&self, case: &Case) -> Bytes {
         let date = self.clock.rfc5322(case.now_ms);
-        let field = trace::received(&case.envelope, &self.hostname, &case.id, &date, self.hide_client);
-        std::iter::once(Bytes::from(field)).chain(mail).collect()
+        trace::received(&case.envelope, &self.hostname, &case.id, &date, self.hide_client).into()
+    }
+
+    /// The mail with the trace field in front.
+    fn with_received(&self, case: &Case, mail: Vec<Bytes>) -> Vec<Bytes> {
+        std::iter::once(self.received(case)).chain(mail).collect()
     }
 }
 

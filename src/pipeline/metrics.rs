@@ -21,6 +21,11 @@ struct PartLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PairLabel {
+    pair: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CodeLabel {
     code: u16,
 }
@@ -42,6 +47,9 @@ pub struct Metrics {
     pub outbox_stuck: Gauge,
     /// Open client connections.
     pub connections: Gauge,
+    /// Octets free on the disk of the state folder.
+    pub free_bytes: Gauge,
+    certificate_expiry: Family<PairLabel, Gauge>,
     /// Rule sets that were refused on reload.
     pub reload_failures: Counter,
     /// Mails whose sender was asked to come later.
@@ -73,6 +81,8 @@ impl Metrics {
             outbox_due: Gauge::default(),
             outbox_stuck: Gauge::default(),
             connections: Gauge::default(),
+            free_bytes: Gauge::default(),
+            certificate_expiry: Family::default(),
             reload_failures: Counter::default(),
             rate_limited: Counter::default(),
             confinement: Family::default(),
@@ -94,6 +104,12 @@ impl Metrics {
         );
         registry.register("outbox", "Copies waiting in the outbox", metrics.outbox.clone());
         registry.register("outbox_due", "Copies in the outbox that are due", metrics.outbox_due.clone());
+        registry.register("free_bytes", "Octets free on the disk of the state folder", metrics.free_bytes.clone());
+        registry.register(
+            "certificate_expiry_seconds",
+            "Seconds until the certificate of [tls] expires, negative afterwards",
+            metrics.certificate_expiry.clone(),
+        );
         registry.register(
             "outbox_stuck",
             "Copies in the outbox that failed, about which nobody can be told",
@@ -129,6 +145,11 @@ impl Metrics {
     pub(super) fn answered(&self, code: u16, after: Duration) {
         self.replies.get_or_create(&CodeLabel { code }).inc();
         self.seconds.observe(after.as_secs_f64());
+    }
+
+    /// Seconds until the certificate of `[tls]` expires; negative afterwards.
+    pub fn certificate_expires(&self, seconds: i64) {
+        self.certificate_expiry.get_or_create(&PairLabel { pair: "tls" }).set(seconds);
     }
 
     /// Recipients were relayed.

@@ -13,11 +13,20 @@ use crate::smtp::reply::Reply;
 use crate::store::MailGroup;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Pipeline {
     /// Relays a mail that was checked for these recipients already; `None` when no stamp says so.
     pub(super) async fn pass_on(&self, id: &MailId, envelope: &Envelope, mail: &Bytes, now_ms: u64) -> Option<Reply> {
-        if !self.sealer.passed_before(mail, envelope.sender.as_ref(), &envelope.recipients, now_ms) {
+        if self.sealer.is_idle() {
+            return None;
+        }
+        let (sealer, whole, sender) = (Arc::clone(&self.sealer), mail.clone(), envelope.sender.clone());
+        let recipients = envelope.recipients.clone();
+        // Away from the threads that serve connections, as a large body takes a while to hash.
+        let known =
+            tokio::task::spawn_blocking(move || sealer.passed_before(&whole, sender.as_ref(), &recipients, now_ms));
+        if !known.await.unwrap_or(false) {
             return None;
         }
         tracing::info!(%id, "checked before, as its stamp says");

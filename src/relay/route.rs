@@ -79,6 +79,8 @@ impl fmt::Display for Hop {
 /// Hosts of a server, and until when they are good.
 struct Known {
     hops: Vec<Hop>,
+    /// When the name servers said so.
+    looked: Instant,
     until: Instant,
 }
 
@@ -152,12 +154,14 @@ impl Route {
         let mut all = self.lock();
         match looked {
             Ok((hops, until)) => {
-                all.insert(index, Known { hops: hops.clone(), until });
+                all.insert(index, Known { hops: hops.clone(), looked: now, until });
                 Ok(hops)
             }
             Err(why) => {
-                let stale = all.get(&index).filter(|known| now < known.until + STALE_AGE);
-                stale.map(|known| known.hops.clone()).ok_or(why)
+                let known = all.get_mut(&index).filter(|known| now < known.looked + STALE_AGE).ok_or(why)?;
+                // The name servers are not asked again for each mail.
+                known.until = now + HOST_AGE;
+                Ok(known.hops.clone())
             }
         }
     }

@@ -106,6 +106,7 @@ pub struct Receiver {
     transactions: usize,
     times: Times,
     leaving: bool,
+    full: bool,
 }
 
 /// Input and state may hold secrets of a login, so neither is shown.
@@ -138,6 +139,7 @@ impl Receiver {
             transactions: 0,
             times: Times::new(now_ms),
             leaving: false,
+            full: false,
             settings,
         };
         receiver.offer();
@@ -166,6 +168,11 @@ impl Receiver {
                 self.store(bytes);
             }
         }
+    }
+
+    /// Is there too little room to keep a mail? Then each MAIL is answered with 452 (RFC 5321 4.3.2) until there is.
+    pub fn storage_full(&mut self, full: bool) {
+        self.full = full;
     }
 
     /// The next thing to do; call it until [`Output::NeedInput`] or [`Output::Close`].

@@ -1,65 +1,129 @@
-//! The bytes of kept mails: small ones in their row, large ones as files that are complete and on the disk before their row is.
-//! It refuses to hand out bytes whose checksum differs from the one that was written.
+//! The bytes of kept mails, sealed: small ones in their row, large ones as files that are complete and on the disk before their row is.
+//! It refuses to hand out bytes that differ from those that were written, by checksum and by the seal.
 
+use super::column;
+use super::keyring::{InUse, Keyring};
 use super::row::{Columns, int};
+use super::seal::{CHUNK, DataKey, Purpose, TAG};
 use super::secret::{hex, random};
+use super::writer::Write as Job;
 use super::{Store, StoreError};
 use crate::id::MailId;
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AnyPool, Row};
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Octets up to which a body stays in its row; files are faster above (a row is written twice: log, then table).
 pub(super) const IN_ROW: usize = 256 * 1024;
 /// Bodies that are being written.
-const DRAFT: &str = ".tmp";
+pub(super) const DRAFT: &str = ".tmp";
 
 /// Where bodies are.
 #[derive(Clone)]
 pub(super) struct Bodies {
     /// `None`: everything in rows.
     dir: Option<PathBuf>,
+    keys: Arc<Keyring>,
 }
 
 /// A body that is safe as soon as its row is committed.
 pub(super) struct Body {
     bytes: u64,
     sha256: String,
-    content: Option<Bytes>,
+    content: Option<Vec<u8>>,
     file: Option<String>,
+    /// Wrapped at the moment of the commit, with the master key that is in use then.
+    key: DataKey,
+    keys: Arc<Keyring>,
+}
+
+/// The columns of a body.
+struct Stored {
+    bytes: u64,
+    sha256: String,
+    content: Option<Vec<u8>>,
+    file: Option<String>,
+    data_key: Option<String>,
+}
+
+/// What [`Stored::read`] reads.
+const COLUMNS: &str = "SELECT bytes, sha256, content, file, data_key FROM body WHERE mail = $1";
+
+impl Stored {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            bytes: row.number("bytes")?,
+            sha256: row.text("sha256")?,
+            content: row.try_get("content")?,
+            file: row.maybe_text("file")?,
+            data_key: row.maybe_text("data_key")?,
+        })
+    }
 }
 
 impl Bodies {
     /// Bodies in rows only.
-    pub(super) fn in_rows() -> Self {
-        Self { dir: None }
+    pub(super) fn in_rows(keys: Arc<Keyring>) -> Self {
+        Self { dir: None, keys }
     }
 
     /// Bodies in rows and in files of this folder, which is made when it is missing.
-    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(dir: &Path, keys: Arc<Keyring>) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| StoreError::file(dir, error))?;
-        Ok(Self { dir: Some(dir.to_owned()) })
+        Ok(Self { dir: Some(dir.to_owned()), keys })
     }
 
-    /// Prepares a body: a large one is written and synced here, before any row names it.
-    pub(super) async fn prepare(&self, bytes: &Bytes) -> Result<Body, StoreError> {
-        let content = bytes.clone();
+    /// Bodies of a store that is only looked at.
+    pub(super) fn look(dir: &Path, keys: Arc<Keyring>) -> Self {
+        Self { dir: Some(dir.to_owned()), keys }
+    }
+
+    /// Prepares a body of two pieces: it is sealed here, and a large one is written and synced before any row names it. Only a chunk of a
+    /// large one is copied at a time.
+    pub(super) async fn prepare(&self, mail: &MailId, head: &Bytes, rest: &Bytes) -> Result<Body, StoreError> {
+        let (mail, head, rest, keys) = (mail.clone(), head.clone(), rest.clone(), Arc::clone(&self.keys));
+        let length = head.len() + rest.len();
+        let bytes = length as u64;
+        let key = DataKey::fresh()?;
         match &self.dir {
-            Some(dir) if bytes.len() > IN_ROW => {
+            Some(dir) if length > IN_ROW => {
                 let dir = dir.clone();
                 blocking(move || {
                     let name = hex(&random::<16>()?);
-                    write(&dir, &name, &content)?;
-                    Ok(Body { bytes: content.len() as u64, sha256: sum(&content), content: None, file: Some(name) })
+                    let sum = write(&dir, &name, &key, &mail, &[&head, &rest])?;
+                    Ok(Body { bytes, sha256: sum, content: None, file: Some(name), key, keys })
                 })
                 .await
             }
-            _ => Ok(Body { bytes: content.len() as u64, sha256: sum(&content), content: Some(content), file: None }),
+            _ => {
+                let mut content = Vec::with_capacity(length + TAG * (length / CHUNK + 1));
+                key.seal(Purpose::Body, &mail, &[&head, &rest], |chunk| {
+                    content.extend_from_slice(chunk);
+                    Ok(())
+                })
+                .map_err(|error| StoreError::file(Path::new("body"), error))?;
+                Ok(Body { bytes, sha256: sum(&content), content: Some(content), file: None, key, keys })
+            }
+        }
+    }
+
+    /// The bytes of a body; `None` when its file is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when they are not the bytes that were written.
+    async fn restore(&self, mail: &MailId, stored: Stored) -> Result<Option<Vec<u8>>, StoreError> {
+        let (mail, keys, dir) = (mail.clone(), Arc::clone(&self.keys), self.dir.clone());
+        if stored.file.is_some() {
+            blocking(move || restore(dir.as_deref(), &keys, &mail, stored)).await
+        } else {
+            restore(None, &keys, &mail, stored)
         }
     }
 
@@ -99,21 +163,6 @@ impl Bodies {
         })
         .await
     }
-
-    async fn read(&self, name: String) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(dir) = self.dir.clone() else {
-            return Ok(None);
-        };
-        blocking(move || {
-            let path = dir.join(name);
-            match fs::read(&path) {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(StoreError::file(&path, error)),
-            }
-        })
-        .await
-    }
 }
 
 impl Body {
@@ -122,10 +171,42 @@ impl Body {
         self.file.as_ref()
     }
 
+    /// Puts the sealed form in the place of one that is as it came; gives the file to discard after the commit, or the own one when the
+    /// row went or was sealed meanwhile.
+    pub(super) async fn replace(&self, at: &mut AnyConnection, mail: &MailId) -> Result<Option<String>, StoreError> {
+        let plain = sqlx::query("SELECT file FROM body WHERE mail = $1 AND data_key IS NULL")
+            .bind(mail.as_str())
+            .fetch_optional(&mut *at)
+            .await?;
+        let Some(plain) = plain else { return Ok(self.file.clone()) };
+        let data_key = InUse::now(at, &self.keys).await?.wrap(&self.key, Purpose::Body, mail)?;
+        sqlx::query("UPDATE body SET sha256 = $1, content = $2, file = $3, data_key = $4 WHERE mail = $5")
+            .bind(self.sha256.as_str())
+            .bind(self.content.as_deref())
+            .bind(self.file.as_deref())
+            .bind(data_key)
+            .bind(mail.as_str())
+            .execute(at)
+            .await?;
+        plain.maybe_text("file")
+    }
+
     /// Writes the row; `false` when the mail has a body already, which then stays.
     pub(super) async fn insert(&self, at: &mut AnyConnection, mail: &MailId) -> Result<bool, StoreError> {
+        let with = InUse::now(at, &self.keys).await?;
+        self.insert_with(at, &with, mail).await
+    }
+
+    /// The same with the key that is in use, when the caller knows it.
+    pub(super) async fn insert_with(
+        &self,
+        at: &mut AnyConnection,
+        with: &InUse<'_>,
+        mail: &MailId,
+    ) -> Result<bool, StoreError> {
+        let data_key = with.wrap(&self.key, Purpose::Body, mail)?;
         let done = sqlx::query(
-            "INSERT INTO body (mail, bytes, sha256, content, file) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO body (mail, bytes, sha256, content, file, data_key) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (mail) DO NOTHING",
         )
         .bind(mail.as_str())
@@ -133,6 +214,7 @@ impl Body {
         .bind(self.sha256.as_str())
         .bind(self.content.as_deref())
         .bind(self.file.as_deref())
+        .bind(data_key)
         .execute(at)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -160,28 +242,111 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when they are not the bytes that were written.
     pub async fn body(&self, mail: &MailId) -> Result<Option<Bytes>, StoreError> {
-        let find = || {
-            sqlx::query("SELECT bytes, sha256, content, file FROM body WHERE mail = $1")
-                .bind(mail.as_str())
-                .fetch_optional(&self.read)
-        };
-        let damaged = |why| StoreError::Damaged { mail: mail.clone(), why };
-        let Some(row) = find().await? else {
-            return Ok(None);
-        };
-        let bytes = match row.maybe_text("file")? {
-            Some(name) => match self.bodies.read(name).await? {
-                Some(bytes) => bytes,
-                // Either the file is lost, or row and file were released while we looked.
-                None if find().await?.is_some() => return Err(damaged("its file is missing")),
-                None => return Ok(None),
-            },
-            None => row.try_get::<Option<Vec<u8>>, _>("content")?.ok_or_else(|| damaged("it has no content"))?,
-        };
-        if bytes.len() as u64 != row.number("bytes")? || sum(&bytes) != row.text("sha256")? {
-            return Err(damaged("its checksum differs"));
+        read(&self.read, &self.bodies, mail).await
+    }
+
+    /// Seals bodies and held mails of version 1, which are as they came; gives how many were. What does not read stays as it is, and the log
+    /// says so.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written; what went before stays sealed.
+    pub async fn seal_old(&self) -> Result<u64, StoreError> {
+        let mut sealed = 0;
+        let rows = sqlx::query("SELECT mail FROM body WHERE data_key IS NULL").fetch_all(&self.read).await?;
+        for row in rows {
+            let mail = row.id("mail")?;
+            let bytes = match self.body(&mail).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!("failed to {error}: it stays unsealed");
+                    continue;
+                }
+            };
+            let body = self.bodies.prepare(&mail, &Bytes::new(), &bytes).await?;
+            let file = self.writer.write(SealBody { mail, body }).await?;
+            self.bodies.discard(file.into_iter().collect()).await;
+            sealed += 1;
         }
-        Ok(Some(bytes.into()))
+        let rows = sqlx::query("SELECT id FROM held WHERE SUBSTR(detail, 1, 1) = '{'").fetch_all(&self.read).await?;
+        for row in rows {
+            let (mail, keys) = (row.id("id")?, Arc::clone(&self.keys));
+            sealed += u64::from(self.writer.write(SealHeld { mail, keys }).await?);
+        }
+        Ok(sealed)
+    }
+}
+
+/// Deleted octets of this connection are overwritten wherever they are, or (as usual) where it costs nothing.
+async fn overwrite(at: &mut AnyConnection, everywhere: bool) -> Result<(), StoreError> {
+    let pragma = if everywhere { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = FAST" };
+    sqlx::query(pragma).execute(at).await?;
+    Ok(())
+}
+
+struct SealBody {
+    mail: MailId,
+    body: Body,
+}
+
+impl Job for SealBody {
+    /// A file to discard.
+    type Out = Option<String>;
+
+    async fn apply(&self, at: &mut AnyConnection) -> Result<Option<String>, StoreError> {
+        overwrite(at, true).await?;
+        let file = self.body.replace(at, &self.mail).await?;
+        overwrite(at, false).await?;
+        Ok(file)
+    }
+}
+
+struct SealHeld {
+    mail: MailId,
+    keys: Arc<Keyring>,
+}
+
+impl Job for SealHeld {
+    type Out = bool;
+
+    async fn apply(&self, at: &mut AnyConnection) -> Result<bool, StoreError> {
+        overwrite(at, true).await?;
+        let row = sqlx::query("SELECT detail, recipients FROM held WHERE id = $1 AND SUBSTR(detail, 1, 1) = '{'")
+            .bind(self.mail.as_str())
+            .fetch_optional(&mut *at)
+            .await?;
+        if let Some(row) = &row {
+            let (with, mail) = (InUse::now(at, &self.keys).await?, &self.mail);
+            let detail = column::lock_text(&with, Purpose::Detail, mail, &row.text("detail")?)?;
+            let recipients = column::lock_text(&with, Purpose::Recipients, mail, &row.text("recipients")?)?;
+            sqlx::query("UPDATE held SET detail = $1, recipients = $2 WHERE id = $3")
+                .bind(detail)
+                .bind(recipients)
+                .bind(self.mail.as_str())
+                .execute(&mut *at)
+                .await?;
+        }
+        overwrite(at, false).await?;
+        Ok(row.is_some())
+    }
+}
+
+/// The bytes of a mail.
+pub(super) async fn read(pool: &AnyPool, bodies: &Bodies, mail: &MailId) -> Result<Option<Bytes>, StoreError> {
+    let mut missing = None;
+    loop {
+        let row = sqlx::query(COLUMNS).bind(mail.as_str()).fetch_optional(pool).await?;
+        let Some(row) = row else { return Ok(None) };
+        let stored = Stored::read(&row)?;
+        let file = stored.file.clone();
+        if let Some(bytes) = bodies.restore(mail, stored).await? {
+            return Ok(Some(bytes.into()));
+        }
+        // Either the file is lost, or it was released or sealed anew while we looked: then the row does not name it any more.
+        if missing == file {
+            return Err(StoreError::Damaged { mail: mail.clone(), why: "its file is missing" });
+        }
+        missing = file;
     }
 }
 
@@ -204,25 +369,60 @@ fn sum(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// Writes a file that is either complete under its name and on the disk, or not there.
-fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+fn restore(dir: Option<&Path>, keys: &Keyring, mail: &MailId, stored: Stored) -> Result<Option<Vec<u8>>, StoreError> {
+    let damaged = |why| StoreError::Damaged { mail: mail.clone(), why };
+    let bytes = match (stored.file, stored.content) {
+        (Some(name), _) => {
+            let path = dir.ok_or_else(|| damaged("its file is missing"))?.join(name);
+            match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(StoreError::file(&path, error)),
+            }
+        }
+        (None, Some(content)) => content,
+        (None, None) => return Err(damaged("it has no content")),
+    };
+    if sum(&bytes) != stored.sha256 {
+        return Err(damaged("its checksum differs"));
+    }
+    let bytes = match stored.data_key {
+        Some(column) => {
+            let key = keys.unwrap(&column, Purpose::Body, mail)?;
+            key.open(Purpose::Body, mail, bytes).map_err(|_| damaged("its seal is broken"))?
+        }
+        None => bytes,
+    };
+    if bytes.len() as u64 != stored.bytes {
+        return Err(damaged("its length differs"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Writes a sealed file that is either complete under its name and on the disk, or not there; gives the checksum of its octets.
+fn write(dir: &Path, name: &str, key: &DataKey, mail: &MailId, pieces: &[&[u8]]) -> Result<String, StoreError> {
     let path = dir.join(name);
     let draft = dir.join(format!("{name}{DRAFT}"));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(bytes).map(|()| file))
-        .and_then(|file| file.sync_all())
-        .and_then(|()| fs::rename(&draft, &path))
-        .and_then(|()| File::open(dir)?.sync_all());
-    written.map_err(|error| {
-        // Whatever cannot be removed now is swept at the next start.
-        drop(fs::remove_file(&draft));
-        drop(fs::remove_file(&path));
-        StoreError::file(&path, error)
-    })
+    let mut sum = digest::Context::new(&digest::SHA256);
+    let mut fill = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        key.seal(Purpose::Body, mail, pieces, |chunk| {
+            sum.update(chunk);
+            file.write_all(chunk)
+        })?;
+        file.sync_all()?;
+        fs::rename(&draft, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    match fill() {
+        Ok(()) => Ok(hex(sum.finish().as_ref())),
+        Err(error) => {
+            // Whatever cannot be removed now is swept at the next start.
+            drop(fs::remove_file(&draft));
+            drop(fs::remove_file(&path));
+            Err(StoreError::file(&path, error))
+        }
+    }
 }
 
 /// Runs file work where it does not hold up the others.

@@ -41,6 +41,21 @@ pub enum StoreError {
     /// The key file has the wrong length.
     #[error("read the key in {0}: it does not hold 32 bytes")]
     Key(PathBuf),
+    /// A master key that rows name is not in the key file.
+    #[error(
+        "find the key {id} in {file}: bring the key file back from where its copy is kept. Nothing was changed; without that key the mails \
+         that are kept cannot be read"
+    )]
+    KeyMissing { file: PathBuf, id: String },
+    /// Others may read the master keys.
+    #[error("use the keys in {file}: others may read them (mode {mode:o}); run: chmod 600 {file}")]
+    KeyOpen { file: PathBuf, mode: u32 },
+    /// A line of the key file is not what this program writes.
+    #[error("read {file}, line {line}: {why}. Bring the key file back from where its copy is kept")]
+    KeyLine { file: PathBuf, line: usize, why: &'static str },
+    /// Another command changes the master key.
+    #[error("change the key: another command is changing it")]
+    Rotating,
     /// The system gives no random bytes.
     #[error("get random bytes from the system")]
     Random,

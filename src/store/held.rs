@@ -3,11 +3,14 @@
 
 use super::audit::{self, Event, NewAudit};
 use super::body::{self, Body};
+use super::column;
 use super::history::{self, HistoryRow, Kept};
 use super::join;
+use super::keyring::{InUse, Keyring};
 use super::notice::{self, NewNotice, NoticeKind};
 use super::outbox::{self, Item};
-use super::row::{Columns, int, json, word_list, word_pattern};
+use super::row::{Columns, int, word_list, word_pattern};
+use super::seal::Purpose;
 use super::together::{self, MailGroup};
 use super::writer::Write;
 use super::{Decision, HeldMail, MailKey, State, Store, StoreError};
@@ -38,6 +41,8 @@ pub struct NewHold {
     pub facts: Facts,
     pub findings: Vec<Finding>,
     pub verdict: Verdict,
+    /// What stands in front of the body: the trace field of this hop. Apart, so that a large mail is not copied for it.
+    pub head: Bytes,
     pub body: Bytes,
     /// Copies for recipients that need not wait; not queued when the mail turns out to be decided already.
     pub now: Vec<Copy>,
@@ -104,6 +109,7 @@ pub(super) struct Holding {
     pub new: NewHold,
     pub items: Vec<Item>,
     pub history: Option<Kept>,
+    pub keys: Arc<Keyring>,
     body: Option<Body>,
 }
 
@@ -117,7 +123,7 @@ impl Write for Arc<Holding> {
     type Out = Placed;
 
     async fn apply(&self, at: &mut AnyConnection) -> Result<Placed, StoreError> {
-        if let Some(mail) = by_key(at, &self.new.key).await? {
+        if let Some(mail) = by_key(at, &self.keys, &self.new.key).await? {
             let unused = self.body.as_ref().and_then(Body::file).cloned();
             if mail.state != State::Held {
                 return Ok(Placed::Held(Held::Decided(Box::new(mail)), unused));
@@ -145,7 +151,10 @@ impl Holding {
             findings: new.findings.clone(),
             verdict: new.verdict.clone(),
         };
-        body.insert(at, &new.id).await?;
+        let with = InUse::now(at, &self.keys).await?;
+        body.insert_with(at, &with, &new.id).await?;
+        let detail = column::lock(&with, Purpose::Detail, &new.id, &detail)?;
+        let recipients = column::lock(&with, Purpose::Recipients, &new.id, &new.recipients)?;
         sqlx::query(
             "INSERT INTO held (id, mail_key, state, sender_key, approvers, detail, recipients, decision, approvals,
              approved_repair, escalated, revision, created_ms, expires_ms, due_ms, decided_ms)
@@ -155,8 +164,8 @@ impl Holding {
         .bind(new.key.0.as_str())
         .bind(new.sender.as_ref().map_or("", Address::key))
         .bind(approvers(new.verdict.hold.as_ref(), 0))
-        .bind(json(&detail)?)
-        .bind(json(&new.recipients)?)
+        .bind(detail)
+        .bind(recipients)
         .bind(int(new.now_ms))
         .bind(int(new.expires_ms))
         .bind(int(due(new.now_ms, new.expires_ms, new.verdict.hold.as_ref(), 0)))
@@ -203,16 +212,16 @@ pub(super) fn approvers(terms: Option<&HoldTerms>, escalated: u32) -> String {
 }
 
 /// Reads a row of [`select`].
-fn mail(row: &AnyRow) -> Result<HeldMail, StoreError> {
-    let detail: Detail = row.json("detail")?;
+pub(super) fn mail(row: &AnyRow, keys: &Keyring) -> Result<HeldMail, StoreError> {
+    let id = row.id("id")?;
+    let detail: Detail = column::unlock(keys, Purpose::Detail, &id, "detail", &row.text("detail")?)?;
     Ok(HeldMail {
-        id: row.id("id")?,
         key: MailKey(row.text("mail_key")?),
         state: row.word("state")?,
         client: detail.client,
         sender: detail.sender,
         parameters: detail.parameters,
-        recipients: row.json("recipients")?,
+        recipients: column::unlock(keys, Purpose::Recipients, &id, "recipients", &row.text("recipients")?)?,
         facts: detail.facts,
         findings: detail.findings,
         verdict: detail.verdict,
@@ -223,17 +232,18 @@ fn mail(row: &AnyRow) -> Result<HeldMail, StoreError> {
         approved_repair: row.maybe_json("approved_repair")?,
         escalated: row.small("escalated")?,
         revision: row.number("revision")?,
+        id,
     })
 }
 
-async fn by_key(at: &mut AnyConnection, key: &MailKey) -> Result<Option<HeldMail>, StoreError> {
+async fn by_key(at: &mut AnyConnection, keys: &Keyring, key: &MailKey) -> Result<Option<HeldMail>, StoreError> {
     let row = sqlx::query(select!("WHERE mail_key = $1")).bind(key.0.as_str()).fetch_optional(at).await?;
-    row.as_ref().map(mail).transpose()
+    row.as_ref().map(|row| mail(row, keys)).transpose()
 }
 
-pub(super) async fn by_id(at: &mut AnyConnection, id: &MailId) -> Result<Option<HeldMail>, StoreError> {
+pub(super) async fn by_id(at: &mut AnyConnection, keys: &Keyring, id: &MailId) -> Result<Option<HeldMail>, StoreError> {
     let row = sqlx::query(select!("WHERE id = $1")).bind(id.as_str()).fetch_optional(at).await?;
-    row.as_ref().map(mail).transpose()
+    row.as_ref().map(|row| mail(row, keys)).transpose()
 }
 
 impl Store {
@@ -244,7 +254,7 @@ impl Store {
     pub async fn hold(&self, new: NewHold) -> Result<Held, StoreError> {
         let history = new.history.clone().map(|row| Kept::new(row, &self.secret));
         let items = Item::of(&new.now, new.sender.as_ref(), &new.parameters, new.now_ms, new.now_ms)?;
-        let bytes = new.body.clone();
+        let (id, head, bytes) = (new.id.clone(), new.head.clone(), new.body.clone());
         let known = sqlx::query("SELECT id FROM held WHERE mail_key = $1")
             .bind(new.key.0.as_str())
             .fetch_optional(&self.read)
@@ -252,12 +262,12 @@ impl Store {
         // A further transaction brings the same bytes again: they are not written a second time.
         let mut body = match known {
             Some(_) => None,
-            None => Some(self.bodies.prepare(&bytes).await?),
+            None => Some(self.bodies.prepare(&id, &head, &bytes).await?),
         };
         let (mut new, mut items, mut history) = (new, items, history);
         loop {
             let file = body.as_ref().and_then(Body::file).cloned().into_iter().collect();
-            let holding = Arc::new(Holding { new, items, history, body: body.take() });
+            let holding = Arc::new(Holding { new, items, history, keys: Arc::clone(&self.keys), body: body.take() });
             let written = self.writer.write(Arc::clone(&holding)).await;
             let unused = body::unused(&written, file, |placed| match placed {
                 Placed::Held(_, unused) => unused.iter().cloned().collect(),
@@ -270,7 +280,7 @@ impl Store {
                     // The mail it would have joined was purged in between. The writer has let go of the job by now.
                     let back = Arc::into_inner(holding).ok_or(StoreError::Closed)?;
                     (new, items, history) = (back.new, back.items, back.history);
-                    body = Some(self.bodies.prepare(&bytes).await?);
+                    body = Some(self.bodies.prepare(&id, &head, &bytes).await?);
                 }
             }
         }
@@ -282,7 +292,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn held(&self, id: &MailId) -> Result<Option<HeldMail>, StoreError> {
         let row = sqlx::query(select!("WHERE id = $1")).bind(id.as_str()).fetch_optional(&self.read).await?;
-        row.as_ref().map(mail).transpose()
+        row.as_ref().map(|row| mail(row, &self.keys)).transpose()
     }
 
     /// The held mail of a key, in whatever state: what an earlier transaction of the same mail came to.
@@ -291,7 +301,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn held_by_key(&self, key: &MailKey) -> Result<Option<HeldMail>, StoreError> {
         let row = sqlx::query(select!("WHERE mail_key = $1")).bind(key.0.as_str()).fetch_optional(&self.read).await?;
-        row.as_ref().map(mail).transpose()
+        row.as_ref().map(|row| mail(row, &self.keys)).transpose()
     }
 
     /// Held mails, newest first.
@@ -310,7 +320,7 @@ impl Store {
         .bind(i64::from(filter.limit))
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(mail).collect()
+        rows.iter().map(|row| mail(row, &self.keys)).collect()
     }
 
     /// How many mails are in a state.

@@ -2,9 +2,11 @@
 //! It refuses to relax anything: agreement given before new recipients came is asked for again.
 
 use super::held::{Detail, Holding, approvers, due, joined};
+use super::keyring::InUse;
 use super::notice::{NewNotice, NoticeKind};
 use super::row::{int, json};
-use super::{HeldMail, StoreError, audit, history, notice, outbox, together};
+use super::seal::Purpose;
+use super::{HeldMail, StoreError, audit, column, history, notice, outbox, together};
 use crate::mail::envelope::Recipient;
 use sqlx::AnyConnection;
 use std::collections::HashSet;
@@ -36,12 +38,15 @@ pub(super) async fn join(at: &mut AnyConnection, mail: HeldMail, with: &Holding)
     let asked = approvers(verdict.hold.as_ref(), escalated);
     let detail =
         Detail { client: mail.client, sender: mail.sender, parameters: mail.parameters, facts, findings, verdict };
+    let key = InUse::now(at, &with.keys).await?;
+    let detail = column::lock(&key, Purpose::Detail, &mail.id, &detail)?;
+    let recipients = column::lock(&key, Purpose::Recipients, &mail.id, &recipients)?;
     sqlx::query(
         "UPDATE held SET detail = $1, recipients = $2, approvals = $3, approved_repair = $4, approvers = $5,
          escalated = $6, expires_ms = $7, due_ms = $8, revision = $9 WHERE id = $10",
     )
-    .bind(json(&detail)?)
-    .bind(json(&recipients)?)
+    .bind(detail)
+    .bind(recipients)
     .bind(json(&approvals)?)
     .bind(repair.as_ref().map(json).transpose()?)
     .bind(asked)

@@ -2,36 +2,48 @@
 //! It refuses to answer before a commit is on the disk, and keeps all SQL of the program to itself.
 
 mod audit;
+mod backup;
 mod body;
+mod check;
+mod column;
 mod contact;
 mod error;
 mod held;
 mod history;
 mod join;
+mod keyring;
+mod look;
 mod many;
 mod notice;
 mod open;
 mod outbox;
 mod purge;
 mod rate;
+mod rotate;
 mod row;
 mod schema;
+mod seal;
 mod secret;
 mod together;
+mod told;
 mod transition;
 mod waiting;
 mod writer;
 
 pub use audit::{AuditFilter, AuditRow, Event, NewAudit, Record};
+pub use backup::{Backup, backup};
+pub use check::{Checked, check};
 pub use error::StoreError;
 pub(crate) use held::steps;
 pub use held::{Held, HeldFilter, NewHold};
 pub use history::{ANY, HistoryRow, Sums, Window};
+pub use look::free_bytes;
 pub use notice::{About, NewNotice, Notice, NoticeKind};
 pub use open::{Options, Role, Store};
 pub use outbox::{NewQueued, Settlement};
 pub use purge::{Purged, Retention};
 pub use rate::{NewSent, SENT, SENT_BY_LOGIN, Sent};
+pub use rotate::Rotated;
 pub(crate) use secret::random;
 pub use together::MailGroup;
 pub use transition::{Escalated, Transition};

@@ -232,7 +232,7 @@ impl Store {
     pub async fn notice_done(&self, notice: &MailId, letters: Vec<NewQueued>, now_ms: u64) -> Result<bool, StoreError> {
         let mut prepared = Vec::with_capacity(letters.len());
         for letter in letters {
-            let body = self.bodies.prepare(&letter.body).await?;
+            let body = self.bodies.prepare(&letter.id, &letter.head, &letter.body).await?;
             prepared.push((Queueing::new(letter, &self.secret)?, body));
         }
         let (done, files) = self.writer.write(Done { notice: notice.clone(), letters: prepared, now_ms }).await?;

@@ -2,6 +2,7 @@
 //! It refuses to run on a database that would acknowledge before the disk has it, or beside a second server.
 
 use super::body::Bodies;
+use super::keyring::Keyring;
 use super::row::Columns;
 use super::schema;
 use super::secret::Secret;
@@ -15,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Connections that read.
@@ -27,6 +29,16 @@ pub struct Options {
     pub dir: PathBuf,
     /// As whom.
     pub role: Role,
+    /// Where the master keys are; `None` for `keys/master.key` in the folder of the store.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Options {
+    /// The key file.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.dir.join("keys/master.key"))
+    }
 }
 
 /// Who opens a store.
@@ -44,6 +56,9 @@ pub struct Store {
     pub(super) writer: Writer,
     pub(super) bodies: Bodies,
     pub(super) secret: Secret,
+    pub(super) keys: Arc<Keyring>,
+    /// Its folder; empty for a store in memory.
+    pub(super) dir: PathBuf,
     /// Held while the server lives; the system frees it when the process ends in whatever way.
     _lock: Option<File>,
 }
@@ -78,13 +93,17 @@ impl Store {
             sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&write).await?;
         }
         let read = pool(&url, READERS, READER).await?;
+        let keys = Arc::new(Keyring::open(&options.key_file())?);
         let store = Self {
             read,
             writer: Writer::start(write),
-            bodies: Bodies::open(&dir.join("bodies"))?,
+            bodies: Bodies::open(&dir.join("bodies"), Arc::clone(&keys))?,
             secret: Secret::open(&dir)?,
+            keys,
+            dir,
             _lock: lock,
         };
+        store.settle_keys(options.role == Role::Server).await?;
         if options.role == Role::Server {
             store.recover().await?;
         }
@@ -99,13 +118,18 @@ impl Store {
         // One connection for all: every further one would open an empty database of its own.
         let pool = pool("sqlite::memory:", 1, "PRAGMA foreign_keys = ON").await?;
         schema::migrate(&mut *pool.acquire().await?).await?;
-        Ok(Self {
+        let keys = Arc::new(Keyring::memory()?);
+        let store = Self {
             read: pool.clone(),
             writer: Writer::start(pool),
-            bodies: Bodies::in_rows(),
+            bodies: Bodies::in_rows(Arc::clone(&keys)),
             secret: Secret::fresh()?,
+            keys,
+            dir: PathBuf::new(),
             _lock: None,
-        })
+        };
+        store.settle_keys(true).await?;
+        Ok(store)
     }
 
     /// A key for a purpose, the same as long as the store's key file is the same.
@@ -131,13 +155,13 @@ impl Store {
     }
 }
 
-/// What a statement needs meanwhile is kept in memory: a confined guard can write nowhere but in its own folder.
-const WRITER: &str =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;
-    PRAGMA temp_store = MEMORY";
-const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY";
+/// Deleted cells are overwritten, so that a wrapped key that is gone is gone from the file; the pages of large rows need not be, they hold
+/// sealed octets. What a statement needs meanwhile is kept in memory: a confined guard can write nowhere but in its own folder.
+pub(super) const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; \
+     PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY";
+pub(super) const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY";
 
-async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
+pub(super) async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     // Statements are not logged: their values come from mails.
     let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
@@ -186,7 +210,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
 }
 
 /// A path for the inside of a URL (RFC 3986 2.1 percent-encoding).
-fn encoded(path: &Path) -> String {
+pub(super) fn encoded(path: &Path) -> String {
     let mut text = String::new();
     for byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {

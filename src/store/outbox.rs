@@ -24,6 +24,8 @@ use sqlx::any::AnyRow;
 #[derive(Clone, Debug)]
 pub struct NewQueued {
     pub id: MailId,
+    /// What stands in front of the body: the trace field of this hop. Apart, so that a large mail is not copied for it.
+    pub head: Bytes,
     /// The bytes as they came; each copy says how it differs.
     pub body: Bytes,
     pub copies: Vec<Copy>,
@@ -370,16 +372,16 @@ impl Store {
     pub async fn queue_all(&self, all: Vec<NewQueued>) -> Result<(), StoreError> {
         let mut mails = Vec::with_capacity(all.len());
         for new in all {
-            let bytes = new.body.clone();
+            let bytes = (new.head.clone(), new.body.clone());
             mails.push((Queueing::new(new, &self.secret)?, bytes));
         }
         let mut queue = Vec::with_capacity(mails.len());
         let mut files = Vec::new();
-        for (queueing, bytes) in mails {
+        for (queueing, (head, bytes)) in mails {
             let body = if queueing.items.is_empty() {
                 None
             } else {
-                match self.bodies.prepare(&bytes).await {
+                match self.bodies.prepare(&queueing.id, &head, &bytes).await {
                     Ok(body) => Some(body),
                     Err(error) => {
                         self.bodies.discard(files).await;
@@ -422,7 +424,7 @@ impl Store {
         let Settlement { item, open, next_ms, warned, said, stuck, reports, audit, now_ms } = settlement;
         let mut prepared = Vec::with_capacity(reports.len());
         for report in reports {
-            let body = self.bodies.prepare(&report.body).await?;
+            let body = self.bodies.prepare(&report.id, &report.head, &report.body).await?;
             prepared.push((Queueing::new(report, &self.secret)?, body));
         }
         let settling = Settling {

@@ -2,13 +2,15 @@
 //! It refuses to remove a mail that waits or leaves, and to shorten the audit trail without a row that says so.
 
 use super::audit::{self, Event, NewAudit};
-use super::row::int;
+use super::row::{Columns, int};
 use super::writer::Write;
 use super::{Store, StoreError};
 use crate::rules::verdict::Outcome;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
+/// What was told once is remembered at least so long (two years): longer than a certificate lives.
+const TOLD_MS: u64 = 2 * 366 * 86_400_000;
 /// Rows of one commit.
 const BATCH: u64 = 500;
 
@@ -33,6 +35,8 @@ pub struct Purged {
     pub audit: u64,
     pub history: u64,
     pub contacts: u64,
+    /// Bodies that nothing needed.
+    pub bodies: u64,
     /// What was common to the transactions of a mail.
     pub groups: u64,
     /// Letters that were stuck for as long as decided mails are kept.
@@ -60,6 +64,25 @@ impl Write for Batch {
     }
 }
 
+struct Needless;
+
+impl Write for Needless {
+    /// The file of each body that went, if it had one.
+    type Out = Vec<Option<String>>;
+
+    async fn apply(&self, at: &mut AnyConnection) -> Result<Self::Out, StoreError> {
+        let rows = sqlx::query(
+            "DELETE FROM body WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.mail = body.mail)
+             AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = body.mail AND held.state IN ('held', 'releasing'))
+             AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.mail = body.mail AND notice.done_ms = 0)
+             RETURNING file",
+        )
+        .fetch_all(at)
+        .await?;
+        rows.iter().map(|row| row.maybe_text("file")).collect()
+    }
+}
+
 impl Store {
     /// Removes what is older than the retention.
     ///
@@ -77,6 +100,9 @@ impl Store {
              (SELECT mail_key, class FROM history WHERE at_ms < $1 LIMIT $2)";
         let contacts = "DELETE FROM contact WHERE (sender, recipient) IN
              (SELECT sender, recipient FROM contact WHERE last_ms < $1 LIMIT $2)";
+        let told = "DELETE FROM told WHERE (subject, occasion) IN
+             (SELECT subject, occasion FROM told WHERE at_ms < $1 LIMIT $2)";
+        self.batches(told, now_ms.saturating_sub(retention.audit_ms.max(TOLD_MS)), None).await?;
         let groups = "DELETE FROM mail_group WHERE mail_key IN
              (SELECT mail_key FROM mail_group WHERE last_ms < $1 LIMIT $2)";
         Ok(Purged {
@@ -87,7 +113,16 @@ impl Store {
             audit: self.batches(audit, now_ms.saturating_sub(retention.audit_ms), Some(now_ms)).await?,
             history: self.batches(history, now_ms.saturating_sub(retention.history_ms), None).await?,
             contacts: self.batches(contacts, now_ms.saturating_sub(retention.contacts_ms), None).await?,
+            bodies: self.needless().await?,
         })
+    }
+
+    /// Bodies that nothing needs any more should have gone with the last row that needed them; this makes sure.
+    async fn needless(&self) -> Result<u64, StoreError> {
+        let files = self.writer.write(Needless).await?;
+        let gone = files.len() as u64;
+        self.bodies.discard(files.into_iter().flatten().collect()).await;
+        Ok(gone)
     }
 
     async fn batches(&self, sql: &'static str, before_ms: u64, at_ms: Option<u64>) -> Result<u64, StoreError> {

@@ -6,7 +6,7 @@ use super::row::{Columns, int};
 use sqlx::{AnyConnection, Connection};
 
 /// One entry per version, never edited once released: a change is a new entry.
-const VERSIONS: &[&[&str]] = &[FIRST, TOGETHER];
+const VERSIONS: &[&[&str]] = &[FIRST, TOGETHER, SEALED, COVERED];
 
 /// Version 1.
 const FIRST: &[&str] = &[
@@ -117,12 +117,49 @@ const TOGETHER: &[&str] = &[
     "CREATE INDEX mail_group_last ON mail_group (last_ms)",
 ];
 
+/// Sealed bodies, the master keys they need, and what administrators were told once.
+const SEALED: &[&str] = &[
+    // The wrapped data key; NULL is a body of version 1, which is as it came. A sealed body's checksum is that of its sealed octets.
+    "ALTER TABLE body ADD COLUMN data_key TEXT",
+    "CREATE TABLE master_key (
+        id TEXT PRIMARY KEY,
+        serial BIGINT NOT NULL,
+        current BIGINT NOT NULL
+    )",
+    "CREATE TABLE told (
+        subject TEXT NOT NULL,
+        occasion BIGINT NOT NULL,
+        at_ms BIGINT NOT NULL,
+        PRIMARY KEY (subject, occasion)
+    )",
+];
+
+/// A sender's windows are summed up for every mail: with all columns in the index the rows themselves, which lie apart, are not read.
+const COVERED: &[&str] = &[
+    "DROP INDEX history_sender",
+    "CREATE INDEX history_sender ON history
+        (sender, class, at_ms, mail_key, persons, visible_external, external_recipients, mails)",
+];
+
+/// The newest version that this program knows.
+pub(super) const KNOWN: u64 = VERSIONS.len() as u64;
+
+/// The version of the tables, without changing them; 0 when there are none.
+pub(super) async fn version(at: &mut AnyConnection) -> Result<u64, StoreError> {
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'";
+    if sqlx::query(tables).fetch_optional(&mut *at).await?.is_none() {
+        return Ok(0);
+    }
+    let row = sqlx::query("SELECT version FROM schema_version").fetch_optional(&mut *at).await?;
+    row.map_or(Ok(0), |row| row.number("version"))
+}
+
 /// Brings the tables to the newest version; returns that version.
 ///
 /// # Errors
 /// [`StoreError::Newer`] for a store of a newer program; errors of the database, after which the store is as before.
 pub(super) async fn migrate(at: &mut AnyConnection) -> Result<u64, StoreError> {
-    let known = VERSIONS.len() as u64;
+    let known = KNOWN;
     let mut step = at.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)").execute(&mut *step).await?;
     let found = if let Some(row) = sqlx::query("SELECT version FROM schema_version").fetch_optional(&mut *step).await? {

@@ -30,7 +30,7 @@ impl Secret {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                create(dir, &path)?;
+                publish(&path, &random::<LENGTH>()?)?;
                 fs::read(&path).map_err(|error| StoreError::file(&path, error))?
             }
             Err(error) => return Err(StoreError::file(&path, error)),
@@ -55,15 +55,16 @@ impl Secret {
     }
 }
 
-/// Writes a new key completely under another name first: a crash never leaves half a key, and two processes get the same one.
-fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
-    let draft = dir.join(format!("{FILE}.{}.tmp", hex(&random::<8>()?)));
+/// Writes a new key file completely under another name first: a crash never leaves half a key, and two processes get the same one.
+pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let dir = path.parent().unwrap_or_else(|| Path::new("/"));
+    let draft = path.with_extension(format!("{}.tmp", hex(&random::<8>()?)));
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&draft)
-        .and_then(|mut file| file.write_all(&random::<LENGTH>().map_err(|_| ErrorKind::Other)?).map(|()| file))
+        .and_then(|mut file| file.write_all(bytes).map(|()| file))
         .and_then(|file| file.sync_all());
     let linked = written.and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -3,6 +3,7 @@
 
 use super::audit::{self, Event, NewAudit};
 use super::held::{approvers, by_id, due};
+use super::keyring::Keyring;
 use super::notice::{self, NewNotice, NoticeKind};
 use super::outbox::{self, Item};
 use super::row::{int, json};
@@ -12,6 +13,7 @@ use crate::id::MailId;
 use crate::plan::Copy;
 use crate::rules::verdict::Repair;
 use sqlx::AnyConnection;
+use std::sync::Arc;
 
 /// A decision to write.
 #[derive(Clone, Debug)]
@@ -50,8 +52,13 @@ pub struct Escalated {
 }
 
 /// Reads the mail if it still is what the caller saw.
-async fn current(at: &mut AnyConnection, id: &MailId, revision: u64) -> Result<Option<HeldMail>, StoreError> {
-    Ok(by_id(at, id).await?.filter(|mail| mail.revision == revision))
+async fn current(
+    at: &mut AnyConnection,
+    keys: &Keyring,
+    id: &MailId,
+    revision: u64,
+) -> Result<Option<HeldMail>, StoreError> {
+    Ok(by_id(at, keys, id).await?.filter(|mail| mail.revision == revision))
 }
 
 async fn add_notices(at: &mut AnyConnection, notices: &[NewNotice], now_ms: u64) -> Result<(), StoreError> {
@@ -61,28 +68,32 @@ async fn add_notices(at: &mut AnyConnection, notices: &[NewNotice], now_ms: u64)
     Ok(())
 }
 
-impl Write for Transition {
+/// A change with the keys to read the mail it is about.
+struct With<T>(T, Arc<Keyring>);
+
+impl Write for With<Transition> {
     /// Did it happen, and files to discard.
     type Out = (bool, Option<String>);
 
     async fn apply(&self, at: &mut AnyConnection) -> Result<Self::Out, StoreError> {
-        let Some(mail) = current(at, &self.id, self.revision).await? else {
+        let Self(this, keys) = self;
+        let Some(mail) = current(at, keys, &this.id, this.revision).await? else {
             return Ok((false, None));
         };
-        if !self.from.contains(&mail.state) {
+        if !this.from.contains(&mail.state) {
             return Ok((false, None));
         }
         let changed = sqlx::query(
             "UPDATE held SET state = $1, decision = $2, approvals = $3, decided_ms = $4, revision = revision + 1
              WHERE id = $5 AND state = $6 AND revision = $7",
         )
-        .bind(self.to.as_str())
-        .bind(json(&self.decision)?)
-        .bind(json(&self.approvals)?)
-        .bind(int(self.now_ms))
-        .bind(self.id.as_str())
+        .bind(this.to.as_str())
+        .bind(json(&this.decision)?)
+        .bind(json(&this.approvals)?)
+        .bind(int(this.now_ms))
+        .bind(this.id.as_str())
         .bind(mail.state.as_str())
-        .bind(int(self.revision))
+        .bind(int(this.revision))
         .execute(&mut *at)
         .await?;
         if changed.rows_affected() != 1 {
@@ -90,26 +101,28 @@ impl Write for Transition {
         }
         // Those whom a rule names are told of the hold even so.
         if mail.verdict.notify.is_empty() {
-            notice::withdraw(at, &self.id, self.now_ms).await?;
+            notice::withdraw(at, &this.id, this.now_ms).await?;
         }
-        add_notices(at, &self.notices, self.now_ms).await?;
-        audit::add(at, &self.audit).await?;
-        if self.to.leaves() {
+        add_notices(at, &this.notices, this.now_ms).await?;
+        audit::add(at, &this.audit).await?;
+        if this.to.leaves() {
             let sender = mail.sender.as_ref();
-            let items = Item::of(&self.copies, sender, &mail.parameters, self.now_ms, self.now_ms)?;
-            outbox::insert_items(at, &self.id, &items).await?;
+            let items = Item::of(&this.copies, sender, &mail.parameters, this.now_ms, this.now_ms)?;
+            outbox::insert_items(at, &this.id, &items).await?;
         } else {
             history::forget(at, &mail.key).await?;
         }
-        Ok((true, body::release(at, &self.id).await?))
+        Ok((true, body::release(at, &this.id).await?))
     }
 }
 
-impl Write for Escalated {
+impl Write for With<Escalated> {
     type Out = bool;
 
     async fn apply(&self, at: &mut AnyConnection) -> Result<bool, StoreError> {
-        let Some(mail) = current(at, &self.id, self.revision).await?.filter(|mail| mail.state == State::Held) else {
+        let Self(this, keys) = self;
+        let Some(mail) = current(at, keys, &this.id, this.revision).await?.filter(|mail| mail.state == State::Held)
+        else {
             return Ok(false);
         };
         let terms = mail.verdict.hold.as_ref();
@@ -117,15 +130,15 @@ impl Write for Escalated {
             "UPDATE held SET escalated = $1, expires_ms = $2, due_ms = $3, approvers = $4, revision = revision + 1
              WHERE id = $5",
         )
-        .bind(i64::from(self.escalated))
-        .bind(int(self.expires_ms))
-        .bind(int(due(mail.created_ms, self.expires_ms, terms, self.escalated)))
-        .bind(approvers(terms, self.escalated))
-        .bind(self.id.as_str())
+        .bind(i64::from(this.escalated))
+        .bind(int(this.expires_ms))
+        .bind(int(due(mail.created_ms, this.expires_ms, terms, this.escalated)))
+        .bind(approvers(terms, this.escalated))
+        .bind(this.id.as_str())
         .execute(&mut *at)
         .await?;
-        add_notices(at, &self.notices, self.now_ms).await?;
-        audit::add(at, &self.audit).await?;
+        add_notices(at, &this.notices, this.now_ms).await?;
+        audit::add(at, &this.audit).await?;
         Ok(true)
     }
 }
@@ -139,22 +152,24 @@ struct Approval {
     audit: Vec<NewAudit>,
 }
 
-impl Write for Approval {
+impl Write for With<Approval> {
     type Out = Option<u32>;
 
     async fn apply(&self, at: &mut AnyConnection) -> Result<Option<u32>, StoreError> {
-        let Some(mail) = current(at, &self.id, self.revision).await?.filter(|mail| mail.state == State::Held) else {
+        let Self(this, keys) = self;
+        let Some(mail) = current(at, keys, &this.id, this.revision).await?.filter(|mail| mail.state == State::Held)
+        else {
             return Ok(None);
         };
         let mut approvals = mail.approvals;
-        if !approvals.contains(&self.approver) {
-            approvals.push(self.approver.clone());
-            audit::add(at, &self.audit).await?;
+        if !approvals.contains(&this.approver) {
+            approvals.push(this.approver.clone());
+            audit::add(at, &this.audit).await?;
         }
         sqlx::query("UPDATE held SET approvals = $1, approved_repair = $2, revision = revision + 1 WHERE id = $3")
             .bind(json(&approvals)?)
-            .bind(json(&mail.approved_repair.unwrap_or(self.repair))?)
-            .bind(self.id.as_str())
+            .bind(json(&mail.approved_repair.unwrap_or(this.repair))?)
+            .bind(this.id.as_str())
             .execute(&mut *at)
             .await?;
         Ok(Some(u32::try_from(approvals.len()).unwrap_or(u32::MAX)))
@@ -182,7 +197,7 @@ impl Store {
     /// # Errors
     /// When nothing was written.
     pub async fn transition(&self, transition: Transition) -> Result<bool, StoreError> {
-        let (done, file) = self.writer.write(transition).await?;
+        let (done, file) = self.writer.write(With(transition, Arc::clone(&self.keys))).await?;
         self.bodies.discard(file.into_iter().collect()).await;
         Ok(done)
     }
@@ -192,7 +207,7 @@ impl Store {
     /// # Errors
     /// When nothing was written.
     pub async fn escalate(&self, escalated: Escalated) -> Result<bool, StoreError> {
-        self.writer.write(escalated).await
+        self.writer.write(With(escalated, Arc::clone(&self.keys))).await
     }
 
     /// Writes down that an approver agrees (once, however often he says so), and how many agree now; `None` when the mail is
@@ -214,6 +229,6 @@ impl Store {
         let row = NewAudit::new(now_ms, Some(id.clone()), Event::Approved, mail.verdict.outcome)
             .by(super::Actor::Approver(approver.to_owned()));
         let approval = Approval { id: id.clone(), revision, approver: approver.to_owned(), repair, audit: vec![row] };
-        self.writer.write(approval).await
+        self.writer.write(With(approval, Arc::clone(&self.keys))).await
     }
 }

@@ -201,7 +201,7 @@ impl Store {
             .by(actor);
         let report = match report {
             Some(report) => {
-                let body = self.bodies.prepare(&report.body).await?;
+                let body = self.bodies.prepare(&report.id, &report.head, &report.body).await?;
                 Some((Queueing::new(report, &self.secret)?, body))
             }
             None => None,

@@ -119,6 +119,7 @@ fn new_hold(mail: &HeldMail) -> NewHold {
         facts: mail.facts.clone(),
         findings: mail.findings.clone(),
         verdict: mail.verdict.clone(),
+        head: bytes::Bytes::new(),
         body: bytes::Bytes::from_static(b"Subject: x\r\n\r\nx\r\n"),
         now: Vec::new(),
         now_ms: mail.created_ms,

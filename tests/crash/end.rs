@@ -61,7 +61,7 @@ impl Kept {
 }
 
 async fn open(place: &Place) -> Store {
-    Store::open(&Options { dir: place.state(), role: Role::Tool }).await.unwrap()
+    Store::open(&Options { dir: place.state(), role: Role::Tool, key_file: None }).await.unwrap()
 }
 
 fn now_ms() -> u64 {

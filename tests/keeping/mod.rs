@@ -79,6 +79,7 @@ pub fn new_hold(number: u16, verdict: Verdict) -> NewHold {
         recipients: recipients(&to),
         facts: Facts { sender: Some(sender), recipients: addresses(&to), visible: addresses(&to), ..Facts::default() },
         findings: Vec::new(),
+        head: Bytes::new(),
         body: Bytes::from(format!("Subject: {number}\r\n\r\nbody of {number}\r\n")),
         now: Vec::new(),
         now_ms: NOW,
@@ -98,6 +99,7 @@ pub fn client() -> Client {
 pub fn new_queued(number: u16, to: &[&str]) -> NewQueued {
     NewQueued {
         id: id(number),
+        head: Bytes::new(),
         body: Bytes::from(format!("From: clerk@city.example.jp\r\nSubject: {number}\r\n\r\nbody of {number}\r\n")),
         copies: vec![Copy { recipients: recipients(to), change: Change::default() }],
         sender: Some(Address::new("clerk@city.example.jp")),

@@ -9,7 +9,7 @@ use sekisho::mail::tnef::read;
 fn class_and_recipients_are_read() {
     let addresses = ["a@x.test", "b@y.test", "c@city.example.jp"];
     let whole = read(&addressed("IPM.Note", &addresses));
-    let found: Vec<&str> = whole.recipients.iter().map(|address| address.as_str()).collect();
+    let found: Vec<&str> = whole.recipients.iter().map(sekisho::address::Address::as_str).collect();
     assert_eq!((found.as_slice(), whole.class.as_deref(), whole.unclear), (&addresses[..], Some("IPM.Note"), false));
     let recall = read(&message("IPM.Outlook.Recall", b"Recall: x"));
     assert_eq!(

@@ -180,7 +180,7 @@ async fn a_slow_delivery_keeps_its_lease() {
 async fn what_was_accepted_is_not_sent_again_when_it_could_not_be_written_down() {
     use sqlx::Connection;
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { dir: dir.path().to_owned(), role: Role::Server };
+    let options = Options { dir: dir.path().to_owned(), role: Role::Server, key_file: None };
     let store = Arc::new(Store::open(&options).await.unwrap());
     let outbox = Arc::new(Outbox::new(Arc::clone(&store), reporter(), Patience::default(), 4));
     let server = Arc::new(Server::default());

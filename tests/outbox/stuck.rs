@@ -183,7 +183,7 @@ async fn what_is_being_delivered_is_left_alone() {
 async fn items_leave_in_the_order_they_came_also_after_a_restart() {
     use sekisho::store::{Options, Role};
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { dir: dir.path().to_owned(), role: Role::Server };
+    let options = Options { dir: dir.path().to_owned(), role: Role::Server, key_file: None };
     let store = Store::open(&options).await.unwrap();
     for number in 1..=6 {
         let mut new = new_queued(number, &["one@mail.test"]);

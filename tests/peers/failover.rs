@@ -162,7 +162,9 @@ async fn equal_servers_share_and_connections_are_used_again_within_limits() {
     assert_eq!([one.connections(), two.connections()], [2, 2]);
     shared.close().await;
     let quits = |server: &FakeUpstream| server.lines().iter().filter(|line| *line == "QUIT").count();
-    assert_eq!([quits(&one), quits(&two)], [2, 2], "each connection is closed politely");
+    crate::guard::wait("each connection to be closed politely", || {
+        ([quits(&one), quits(&two)] == [2, 2]).then_some(())
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use crate::guard::wait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read as _, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -257,7 +257,8 @@ impl<'a> Session<'a> {
                 "DATA" => self.data()?,
                 "STAR" => {
                     self.say("220 go ahead")?;
-                    // No TLS comes: what follows is no handshake.
+                    // The client begins its handshake, and no TLS comes.
+                    self.reader.read_exact(&mut [0])?;
                     self.say("this is no TLS")?;
                     return Ok(());
                 }

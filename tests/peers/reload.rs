@@ -94,3 +94,34 @@ fn a_renewed_certificate_is_presented_and_a_wrong_pair_is_not() {
     assert!(changed.elapsed() < SOON, "{:?}", changed.elapsed());
     assert!(!shows("one.example.jp"));
 }
+
+/// A certificate of two days, which both of the steps "7 days" and later will reach: told at once, and once only.
+#[test]
+fn administrators_are_told_once_that_the_certificate_runs_out() {
+    let upstream = FakeUpstream::start(yes);
+    let mut guard =
+        Guard::prepare(&Setup { listener: "tls = \"starttls\"", more: tls::SECTION, ..Setup::before(upstream.port) });
+    tls::certificate(&guard.path(""), "soon.example.jp", "guard");
+    guard.launch();
+    let told = || upstream.taken_for("admin@example.jp").len();
+    wait("the letter", || (told() > 0).then_some(()));
+    let letter = String::from_utf8_lossy(&upstream.taken_for("admin@example.jp")[0].data).into_owned();
+    assert!(letter.contains("Auto-Submitted: auto-generated"), "{letter}");
+    wait("the metric", || {
+        let text = crate::web::get(&format!("http://127.0.0.1:{}/metrics", guard.status)).body;
+        let line = text.lines().find(|line| line.starts_with("sekisho_certificate_expiry_seconds"))?.to_owned();
+        let seconds: i64 = line.rsplit(' ').next()?.parse().ok()?;
+        (86_400..=2 * 86_400).contains(&seconds).then_some(())
+    });
+    let shown = guard.command(&["certs", "show"]);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.success() && text.contains("CN=soon.example.jp") && text.contains("the key fits"), "{text}");
+
+    guard.signal("TERM");
+    assert_eq!(guard.ended(), Some(0));
+    guard.launch();
+    // The look at the certificate comes before the first look at the notices is over; two seconds are many of both.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(told(), 1, "not again after a restart");
+    assert_eq!(guard.log().matches("the certificate runs out").count(), 1);
+}

@@ -76,7 +76,10 @@ fn a_rewritten_mail_is_signed_anew_and_a_signed_one_is_left_alone() {
         if expected > 0 {
             assert!(script("verify.py", &[key], &arrived).0, "{sender}: {head}");
             assert!(perl(key, &arrived), "{sender}: {head}");
-            for (from, into) in [("\nTo: ", "\nTo: c@z.test\r\nTo: "), ("hello", "Hello"), (".dot", ".dots")] {
+            // Our own signature leaves no room for a second To; that of the script does.
+            let second =
+                if key == other_public { ("\nTo: a", "\nTo: c") } else { ("\nTo: ", "\nTo: c@z.test\r\nTo: ") };
+            for (from, into) in [second, ("hello", "Hello"), (".dot", ".dots")] {
                 let changed = String::from_utf8(arrived.to_vec()).unwrap().replacen(from, into, 1);
                 assert!(!script("verify.py", &[key], changed.as_bytes()).0, "{sender}: {into}");
             }

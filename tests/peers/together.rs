@@ -160,7 +160,7 @@ impl Stage {
 }
 
 async fn open(dir: &tempfile::TempDir) -> Arc<Store> {
-    Arc::new(Store::open(&Options { dir: dir.path().join("state"), role: Role::Server }).await.unwrap())
+    Arc::new(Store::open(&Options { dir: dir.path().join("state"), role: Role::Server, key_file: None }).await.unwrap())
 }
 
 /// The one place that knows what a pipeline is made of.

@@ -138,9 +138,14 @@ async fn nothing_acknowledged_is_lost_by_more_than_a_hundred_kills() {
         if kill % 6 != 5 {
             assert!(lines.any(|line| line == "ready"), "child {kill} could not open the store");
         }
+        // Every second one has written something by then, however busy the machine is.
+        let mut said: Vec<String> = Vec::new();
+        if kill % 2 == 0 {
+            said.extend(lines.find(|line| is_report(line)));
+        }
         thread::sleep(Duration::from_millis(u64::from(random[0] / 3)));
         child.kill().unwrap();
-        let said: Vec<String> = lines.filter(|line| is_report(line)).collect();
+        said.extend(lines.filter(|line| is_report(line)));
         child.wait().unwrap();
         productive += u32::from(!said.is_empty());
         acknowledged.extend(said);

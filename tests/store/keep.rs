@@ -135,9 +135,9 @@ async fn a_body_stays_as_long_as_anything_needs_it() {
 async fn one_server_a_folder_and_tools_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path()).await;
-    let again = Store::open(&Options { dir: dir.path().to_owned(), role: Role::Server }).await;
+    let again = Store::open(&Options { dir: dir.path().to_owned(), role: Role::Server, key_file: None }).await;
     assert!(matches!(again, Err(StoreError::InUse(_))));
-    let tool = Store::open(&Options { dir: dir.path().to_owned(), role: Role::Tool }).await.unwrap();
+    let tool = Store::open(&Options { dir: dir.path().to_owned(), role: Role::Tool, key_file: None }).await.unwrap();
     let mail = hold(&first, new_hold(1, verdict(terms(Decider::Sender)))).await;
     assert!(release(&tool, &mail).await);
     assert_eq!(first.held(&mail).await.unwrap().unwrap().state, State::Releasing);
@@ -158,7 +158,7 @@ async fn a_store_of_a_newer_program_is_refused() {
     let mut at = sqlx::AnyConnection::connect(&url).await.unwrap();
     sqlx::query("UPDATE schema_version SET version = 99").execute(&mut at).await.unwrap();
     at.close().await.unwrap();
-    let newer = Store::open(&Options { dir: dir.path().to_owned(), role: Role::Server }).await;
+    let newer = Store::open(&Options { dir: dir.path().to_owned(), role: Role::Server, key_file: None }).await;
     assert!(matches!(newer, Err(StoreError::Newer { found: 99, .. })));
 }
 

@@ -5,11 +5,16 @@
 #[path = "../keeping/mod.rs"]
 mod keeping;
 
+mod backup;
 mod durability;
 mod hold;
 mod keep;
 mod lease;
 mod memory;
+mod retention;
+mod rotate;
+mod sealed;
+mod version1;
 
 use keeping::{HOUR, NOW};
 use sekisho::id::MailId;
@@ -22,7 +27,7 @@ use std::path::Path;
 const LARGE: usize = 400 * 1024;
 
 async fn open(dir: &Path) -> Store {
-    Store::open(&Options { dir: dir.to_owned(), role: Role::Server }).await.unwrap()
+    Store::open(&Options { dir: dir.to_owned(), role: Role::Server, key_file: None }).await.unwrap()
 }
 
 fn files(dir: &Path) -> usize {

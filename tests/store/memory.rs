@@ -30,6 +30,7 @@ async fn records_that_are_written_together_are_as_if_written_one_by_one() {
             sender: sender.clone(),
             at_ms: NOW,
             adds: BTreeMap::from([(ANY.to_owned(), sums), ("webmail".to_owned(), sums)]),
+            sent: None,
         };
         let audit = NewAudit::new(NOW, Some(id(number + 1)), Event::Relayed, Outcome::Pass)
             .count("accepted", u64::from(number));

@@ -5,6 +5,7 @@ use crate::rules::verdict::Bilingual;
 use serde::{Deserialize, Serialize};
 
 pub mod decided;
+pub mod expiry;
 pub mod held;
 pub mod informed;
 pub mod letter;

@@ -117,6 +117,11 @@ impl Receiver {
             Path::Null => None,
             Path::Mailbox(mailbox) => Some(declared(mailbox, parameters.smtputf8)?),
         };
+        if self.full {
+            // It is not the client's fault, and does not count as his error.
+            self.reply(452, "4.3.1", "Insufficient system storage, try again later");
+            return Ok(());
+        }
         self.transactions += 1;
         self.draft = Some(Draft { sender, parameters, ..Draft::default() });
         self.reply(250, "2.1.0", "Ok");

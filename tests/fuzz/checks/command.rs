@@ -5,6 +5,7 @@ use super::session::{Trace, play};
 use super::{Cuts, is_canonical, script};
 use sekisho::limits::Limits;
 use sekisho::mail::envelope::Envelope;
+use sekisho::smtp::auth::Mechanism;
 use sekisho::smtp::parameters::{may_write, may_write_mail};
 use sekisho::smtp::path::is_mailbox;
 use sekisho::smtp::receiver::Settings;
@@ -31,6 +32,10 @@ fn settings(choice: u8) -> Settings {
     settings.offered.smtputf8 = !bit(3);
     settings.offered.dsn = !bit(4);
     settings.offered.eight_bit_mime = !bit(5);
+    settings.xclient = bit(6);
+    settings.auth = if bit(7) { Mechanism::ALL.to_vec() } else { Vec::new() };
+    settings.auth_required = bit(7) && bit(3);
+    settings.tls_active = bit(7) && !settings.tls_available;
     settings
 }
 
@@ -41,10 +46,15 @@ pub fn hold(settings: &Settings, said: &[u8]) {
     let mut cuts = Cuts::of(said);
     assert_eq!(play(settings, said, || cuts.next()), whole, "in pieces");
     replies(&whole);
+    assert!(whole.logins.is_empty() || !settings.auth.is_empty(), "a login that was not offered");
+    assert!(whole.logins.is_empty() || settings.tls_active || settings.tls_available, "a login in clear text");
     for (envelope, mail) in &whole.mails {
         assert!(is_canonical(mail), "{}", mail.escape_ascii());
         assert!(mail.len() as u64 <= settings.limits.message_bytes);
-        assert!(settings.relay && (envelope.client.tls || !settings.tls_required));
+        let login = envelope.client.login.is_some();
+        assert!(settings.relay || login, "a stranger may not relay");
+        assert!(login || !settings.auth_required);
+        assert!(envelope.client.tls || !settings.tls_required);
         fit(envelope, settings);
     }
 }

@@ -5,7 +5,7 @@ use super::command::{hold, small};
 use super::{Cuts, is_canonical, script};
 use bytes::Bytes;
 use sekisho::mail::envelope::{MailParameters, Recipient};
-use sekisho::smtp::data::Decoder;
+use sekisho::smtp::data::{Bounds, Decoder};
 use sekisho::smtp::receiver::Settings;
 use sekisho::smtp::sender::{self, Output, Sender, Tls, Transaction};
 
@@ -28,6 +28,13 @@ pub fn check(input: &[u8]) {
             assert_eq!(mail.as_ref(), fit);
         }
     }
+    let chunked = chunks(input, limit, || usize::MAX);
+    assert_eq!(chunks(input, limit, || cuts.next()), chunked, "chunks in pieces");
+    if let Some(mail) = &chunked {
+        let ended = if input.is_empty() || input.ends_with(b"\r\n") { &b""[..] } else { b"\r\n" };
+        assert_eq!(mail, &[input, ended].concat());
+        assert!(is_canonical(mail));
+    }
     if let Some(mail) = mail.filter(|mail| !mail.is_empty()) {
         assert_eq!(sent(&mail), mail, "it leaves as it came");
     }
@@ -35,9 +42,25 @@ pub fn check(input: &[u8]) {
     hold(&settings, &[ENVELOPE, input, b"\r\n.\r\nNOOP\r\n"].concat());
 }
 
+fn bounds(limit: u64) -> Bounds {
+    Bounds { mail: limit, header: usize::MAX }
+}
+
+/// The same octets as chunks (RFC 3030): a dot is a dot, and only an open last line is ended.
+fn chunks(input: &[u8], limit: u64, mut size: impl FnMut() -> usize) -> Option<Vec<u8>> {
+    let mut decoder = Decoder::counted(bounds(limit));
+    let mut rest = input;
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(size().clamp(1, rest.len()));
+        assert_eq!(decoder.feed(piece), piece.len(), "chunks have no end but their count");
+        rest = behind;
+    }
+    decoder.finish().ok()
+}
+
 /// Octets up to the end of data, and the mail when there is one that is not refused.
 fn decode(input: &[u8], limit: u64, mut size: impl FnMut() -> usize) -> (usize, Option<Vec<u8>>) {
-    let mut decoder = Decoder::new(limit, None);
+    let mut decoder = Decoder::new(bounds(limit), None);
     let mut used = 0;
     while used < input.len() && !decoder.ended() {
         let end = size().clamp(1, input.len() - used);
@@ -67,6 +90,7 @@ fn sent(mail: &[u8]) -> Vec<u8> {
         tls: Tls::Never,
         tls_active: None,
         credentials: None,
+        log_in_clear: false,
     });
     sender.start(Transaction {
         sender: None,

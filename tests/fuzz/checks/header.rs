@@ -7,6 +7,7 @@ use sekisho::address::{Address, DomainSet};
 use sekisho::mail::envelope::Recipient;
 use sekisho::mail::header::Header;
 use sekisho::mail::recipients::{self, BLIND_FIELDS, VISIBLE_FIELDS};
+use sekisho::mail::shown::{self, Shown};
 use sekisho::plan::{self, Change, Visible};
 use sekisho::rules::verdict::{Repair, Tag};
 use std::sync::LazyLock;
@@ -42,22 +43,21 @@ pub fn check(input: &[u8]) {
         _ => Vec::new(),
     };
     let envelope: Vec<Recipient> = ENVELOPE.iter().map(|text| Recipient::new(text)).collect();
-    let visible = recipients::read(&raw).addresses;
+    let outside = shown::read(&raw, None);
+    let mut visible = recipients::read(&raw).addresses;
+    visible.extend(outside.addresses().cloned());
     for copy in plan::copies(repair, &envelope, &visible, &|address| INSIDE.contains(address), &tags) {
         let sent = plan::render(&raw, &copy.change).concat();
-        stays(&raw, &sent, &tags);
-        hides(&raw, &sent, &copy.change);
+        stays(&raw, &sent, &tags, outside == Shown::default());
+        hides(&raw, &sent, &copy.change, outside.fixed.is_empty());
     }
 }
 
 /// All fields that no edit may name, and the body.
-fn stays(raw: &[u8], sent: &[u8], tags: &[Tag]) {
+fn stays(raw: &[u8], sent: &[u8], tags: &[Tag], body: bool) {
     let (before, after) = (Header::scan(raw), Header::scan(sent));
-    assert_eq!(
-        raw[before.end()..].escape_ascii().to_string(),
-        sent[after.end()..].escape_ascii().to_string(),
-        "the body"
-    );
+    let rest = |mail: &[u8], header: &Header<'_>| mail[header.end()..].escape_ascii().to_string();
+    assert!(!body || rest(raw, &before) == rest(sent, &after), "the body");
     let marked = |name: &str| match tags {
         [Tag::Subject(_)] => name == "subject",
         [Tag::Header(header, _)] => header.eq_ignore_ascii_case(name),
@@ -69,14 +69,16 @@ fn stays(raw: &[u8], sent: &[u8], tags: &[Tag]) {
             let whole = header.whole(field);
             let named = whole.contains(&b'@') || memchr::memmem::find(whole, b"=?").is_some();
             let trace = !WORDS.contains(&name) && (named || name.contains("-to") || name == "received");
-            !VISIBLE_FIELDS.contains(&name) && !BLIND_FIELDS.contains(&name) && !marked(name) && !trace
+            // A signature that no longer holds goes.
+            let signature = name == "dkim-signature" || name == "domainkey-signature" || name.starts_with("arc-");
+            !signature && !VISIBLE_FIELDS.contains(&name) && !BLIND_FIELDS.contains(&name) && !marked(name) && !trace
         });
         fields.map(|field| header.whole(field).escape_ascii().to_string()).collect()
     };
     assert_eq!(plain(&before), plain(&after), "fields that nobody named");
 }
 
-fn hides(raw: &[u8], sent: &[u8], change: &Change) {
+fn hides(raw: &[u8], sent: &[u8], change: &Change, all: bool) {
     let header = Header::scan(sent);
     let blind = header.fields().iter().any(|field| BLIND_FIELDS.contains(&field.name.as_str()));
     assert!(!blind, "a Bcc field leaves: {}", sent.escape_ascii());
@@ -93,6 +95,14 @@ fn hides(raw: &[u8], sent: &[u8], change: &Change) {
     }
     for address in &shown.addresses {
         assert!(allowed(address), "{address} is left in {}", sent.escape_ascii());
+    }
+    let own: Vec<Address> = ["from", "sender"]
+        .iter()
+        .flat_map(|name| header.named(name))
+        .flat_map(|field| recipients::field_addresses(header.value(field)).proper)
+        .collect();
+    for address in shown::read(sent, None).addresses().filter(|_| all) {
+        assert!(allowed(address) || own.contains(address), "{address} is left in {}", sent.escape_ascii());
     }
     // Also where no reader of recipients looks: in whatever other field a program on the way may have written one.
     let hidden = recipients::read(raw);

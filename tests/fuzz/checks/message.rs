@@ -38,7 +38,7 @@ pub fn check(input: &[u8]) {
     bounded(&message, &limits, input.len());
     both_readers(input);
     let envelope = Envelope {
-        client: Client { ip: [192, 0, 2, 1].into(), helo: "c.test".to_owned(), esmtp: true, tls: false, login: None },
+        client: Client::new([192, 0, 2, 1].into()),
         sender: Some(Address::new("a@in.test")),
         parameters: MailParameters::default(),
         recipients: vec![Recipient::new("b@out.test")],

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 mod address;
+mod calendar;
 mod command;
 mod data;
 mod header;
@@ -15,6 +16,7 @@ mod report;
 mod script;
 pub mod seeds;
 mod session;
+mod tnef;
 
 /// A target: its name, and what must hold for an input.
 pub type Target = (&'static str, fn(&[u8]));
@@ -22,12 +24,14 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them.
 pub const TARGETS: &[Target] = &[
     ("address", address::check),
+    ("calendar", calendar::check),
     ("command", command::check),
     ("data", data::check),
     ("header", header::check),
     ("message", message::check),
     ("reply", reply::check),
     ("report", report::check),
+    ("tnef", tnef::check),
 ];
 
 /// Runs one target.

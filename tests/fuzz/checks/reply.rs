@@ -6,8 +6,9 @@ use super::{Cuts, is_canonical};
 use bytes::Bytes;
 use sekisho::address::Address;
 use sekisho::mail::envelope::{MailParameters, Recipient};
+use sekisho::smtp::authenticate::Credentials;
 use sekisho::smtp::reply::{Reply, ReplyError, ReplyReader};
-use sekisho::smtp::sender::{Credentials, Fate, Output, Sender, Settings, Tls, Transaction, Verified};
+use sekisho::smtp::sender::{Fate, Output, Sender, Settings, Tls, Transaction, Verified};
 
 const TEXT: &[u8] = b"Subject: x\r\n\r\n.text of the mail\r\n";
 
@@ -67,7 +68,8 @@ fn converse(choice: u8, said: &[u8]) {
         hostname: "relay.test".to_owned(),
         tls,
         tls_active: None,
-        credentials: login.then(|| Credentials { user: "someone".to_owned(), password: "geheimnis".to_owned() }),
+        credentials: login.then(|| Credentials::Own { user: "someone".to_owned(), password: "geheimnis".to_owned() }),
+        log_in_clear: false,
     });
     sender.start(Transaction {
         sender: Some(Address::new(if international { "差@in.test" } else { "a@in.test" })),

@@ -3,6 +3,8 @@
 
 use super::script::unescape;
 use super::session::BURST;
+use sekisho::cli::demo::fixtures::calendar::invitation;
+use sekisho::cli::demo::fixtures::tnef::{addressed, message};
 use sekisho::cli::demo::incidents;
 use sekisho::mail::header::Header;
 use std::path::Path;
@@ -24,6 +26,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "address" => addresses(),
         "reply" => replies(),
         "report" => reports(),
+        "calendar" => calendars(),
+        "tnef" => streams(),
         _ => Vec::new(),
     }
 }
@@ -107,6 +111,40 @@ fn replies() -> Vec<Vec<u8>> {
             format!("{greeting}250 ok\r\n552 5.5.3 too many\r\n250 ok\r\n354 \r\n554 no\r\n"),
         ] {
             all.push([&[choice], text.as_bytes()].concat());
+        }
+    }
+    all
+}
+
+fn calendars() -> Vec<Vec<u8>> {
+    let people = ["mailto:b@out.test", "mailto:c@in.test", "mailto:d@far.test"];
+    let mut all: Vec<Vec<u8>> = (0..people.len())
+        .map(|count| {
+            invitation("a@in.test", &people[..count], "20261127T010000Z", "20261127T020000Z", "会議", "room")
+                .into_bytes()
+        })
+        .collect();
+    for line in [
+        "ATTENDEE;CN=\"B, b@out.test\";ROLE=REQ-PARTICIPANT:mailto:b@out.test",
+        "ATTENDEE;CN=C;DELEGATED-TO=\"mailto:b@out.test\":mailto:c@in.test",
+        "ORGANIZER;SENT-BY=\"mailto:b@out.test\":mailto:a@in.test",
+        "ORGANIZER:MAILTO:b@out.test",
+        "ATTENDEE;EMAIL=b@out.test:urn:uuid:1",
+        "X-MS-OLK-SENDER:mailto:b@out.test",
+        "attendee:mai\r\n lto:b@o\r\n\tut.test",
+        "ATTENDEE;CN=b%40out.test:mailto:b%40out.test",
+    ] {
+        all.push(format!("BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1\r\n{line}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n").into_bytes());
+    }
+    all
+}
+
+fn streams() -> Vec<Vec<u8>> {
+    let classes = ["IPM.Note", "IPM.Microsoft Mail.Note", "IPM.Schedule.Meeting.Request", ""];
+    let mut all: Vec<Vec<u8>> = classes.iter().map(|class| message(class, "題".as_bytes())).collect();
+    for class in classes {
+        for people in [&["b@out.test"][..], &[], &["b@out.test", "c@in.test", "d@far.test"]] {
+            all.push(addressed(class, people));
         }
     }
     all

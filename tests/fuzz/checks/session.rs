@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use sekisho::mail::envelope::Envelope;
+use sekisho::smtp::auth::Login;
 use sekisho::smtp::receiver::{Output, Receiver, Settings};
 use sekisho::smtp::reply::Reply;
 
@@ -14,6 +15,7 @@ pub const BURST: &[u8] = b"\0|\0";
 pub struct Trace {
     pub replies: Vec<u8>,
     pub mails: Vec<(Envelope, Bytes)>,
+    pub logins: Vec<Login>,
     pub closed: bool,
 }
 
@@ -33,7 +35,7 @@ pub fn play(settings: &Settings, input: &[u8], mut size: impl FnMut() -> usize) 
             handshake |= drain(&mut receiver, &mut trace);
         }
         if std::mem::take(&mut handshake) {
-            receiver.tls_started();
+            receiver.tls_started(0);
             handshake = drain(&mut receiver, &mut trace);
         }
         if end == rest.len() {
@@ -50,7 +52,15 @@ fn drain(receiver: &mut Receiver, trace: &mut Trace) -> bool {
             Output::Reply(octets) => trace.replies.extend_from_slice(&octets),
             Output::Mail(envelope, mail) => {
                 trace.mails.push((*envelope, mail));
-                receiver.answer(&Reply::new(250, "2.0.0", "Ok"));
+                receiver.answer(0, &Reply::new(250, "2.0.0", "Ok"));
+            }
+            // Every other name is somebody.
+            Output::Authenticate(login) => {
+                let known = login.user.len().is_multiple_of(2);
+                let reply =
+                    if known { Reply::new(235, "2.7.0", "welcome") } else { Reply::new(535, "5.7.8", "who are you?") };
+                trace.logins.push(*login);
+                receiver.authenticated(0, &reply);
             }
             Output::StartTls => return true,
             Output::NeedInput => return false,
