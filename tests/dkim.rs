@@ -44,14 +44,18 @@ fn keys() -> Keys {
 fn script(name: &str, arguments: &[&str], mail: &[u8]) -> (bool, Vec<u8>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents/dkim").join(name);
     // Debian's own interpreters: the packages are installed for them alone.
-    let mut child = Command::new(if name.ends_with(".pl") { "/usr/bin/perl" } else { "/usr/bin/python3" })
-        .arg(path)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Command::new(if Path::new(name).extension() == Some("pl".as_ref()) {
+        "/usr/bin/perl"
+    } else {
+        "/usr/bin/python3"
+    })
+    .arg(path)
+    .args(arguments)
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
     child.stdin.take().unwrap().write_all(mail).unwrap();
     let run = child.wait_with_output().unwrap();
     (run.status.success(), run.stdout)

@@ -1,6 +1,8 @@
 //! Tests of the plan: what leaves in which copy, byte for byte, over made-up mails of every form.
 //! It refuses to compare by eye: every claim of the plan about bytes is a property.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail a test by panicking")]
+
 #[path = "plan/elsewhere.rs"]
 mod elsewhere;
 #[path = "plan/surgery.rs"]

@@ -173,7 +173,7 @@ impl Chores {
             Ok(0) => {}
             Ok(sealed) => tracing::info!(sealed, "what an older version kept in clear is sealed"),
             Err(error) => {
-                tracing::error!("failed to {error}: what an older version kept stays in clear until the next start")
+                tracing::error!("failed to {error}: what an older version kept stays in clear until the next start");
             }
         }
     }

@@ -67,7 +67,7 @@ impl Chores {
             Ok(true) => self.bell.notify_one(),
             Ok(false) => {}
             Err(error) => {
-                tracing::error!("failed to {error}: administrators are not told that the certificate runs out")
+                tracing::error!("failed to {error}: administrators are not told that the certificate runs out");
             }
         }
     }
@@ -81,7 +81,7 @@ fn letters(voice: &Voice, expiring: &Expiring, now_ms: u64) -> Vec<NewQueued> {
         match notice::expiring(voice, expiring, admin, &id, now_ms) {
             Ok(letter) => letters.push(queued(id, admin, letter.bytes, now_ms)),
             Err(error) => {
-                tracing::error!("failed to {error}: an administrator is not told that the certificate runs out")
+                tracing::error!("failed to {error}: an administrator is not told that the certificate runs out");
             }
         }
     }

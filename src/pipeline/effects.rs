@@ -316,9 +316,9 @@ impl Pipeline {
             Ok(()) => {
                 self.bell.notify_one();
                 let text = if leaves {
-                    format!("Ok: follows the decision about {}, which was released", decided.id)
+                    format!("Ok: the mail was released, this follows the decision about {}", decided.id)
                 } else {
-                    format!("Ok: not delivered, as {} was {}", decided.id, decided.state.as_str())
+                    format!("Ok: not delivered, the mail was {}: {}", decided.state.as_str(), decided.id)
                 };
                 Reply::new(250, "2.0.0", &text)
             }

@@ -93,6 +93,8 @@ pub struct Receiver {
     head: usize,
     /// The current line is longer than the limit; so many octets of it are gone.
     overlong: usize,
+    /// The current line began with AUTH, also when its beginning is gone.
+    auth_line: bool,
     out: Vec<u8>,
     client: Client,
     forwarded: Option<Box<Forwarded>>,
@@ -127,6 +129,7 @@ impl Receiver {
             input: Vec::new(),
             head: 0,
             overlong: 0,
+            auth_line: false,
             out: Vec::new(),
             client: Client { tls: settings.tls_active, ..Client::new(settings.client) },
             forwarded: None,

@@ -5,6 +5,7 @@ use super::check::{Checked, check};
 use super::keyring::Keyring;
 use super::look::Look;
 use super::open::{WRITER, encoded, pool};
+use super::rotate::alone;
 use super::row::Columns;
 use super::{Options, Role, StoreError};
 use serde::Serialize;
@@ -44,6 +45,8 @@ pub async fn backup(options: &Options, to: &Path, keys: bool) -> Result<Backup, 
     name.push(".part");
     let draft = PathBuf::from(name);
     let folder = |dir: &Path| DirBuilder::new().mode(0o700).create(dir).map_err(|error| StoreError::file(dir, error));
+    // The keys that are copied are those of the rows that are.
+    let _alone = alone(&options.dir)?;
     folder(&draft)?;
     let done = async {
         folder(&draft.join("bodies"))?;

@@ -141,7 +141,7 @@ async fn bodies(look: &Look, out: &mut Checked) -> Result<(), StoreError> {
     let mut after = String::new();
     loop {
         let rows = sqlx::query(
-            "SELECT mail, CASE WHEN data_key IS NULL THEN 0 ELSE 1 END AS sealed FROM body WHERE mail > $1
+            "SELECT mail, CAST(CASE WHEN data_key IS NULL THEN 0 ELSE 1 END AS BIGINT) AS sealed FROM body WHERE mail > $1
              ORDER BY mail LIMIT $2",
         )
         .bind(after.as_str())

@@ -53,8 +53,8 @@ pub enum StoreError {
     /// A line of the key file is not what this program writes.
     #[error("read {file}, line {line}: {why}. Bring the key file back from where its copy is kept")]
     KeyLine { file: PathBuf, line: usize, why: &'static str },
-    /// Another command changes the master key.
-    #[error("change the key: another command is changing it")]
+    /// Another command changes the master key, or copies the store.
+    #[error("begin: another command is changing the master key or copying the store; try again when it is done")]
     Rotating,
     /// The system gives no random bytes.
     #[error("get random bytes from the system")]

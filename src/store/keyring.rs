@@ -48,7 +48,7 @@ impl Entry {
     }
 
     fn fresh(serial: u64) -> Result<Self, StoreError> {
-        Self::new(serial, &*Zeroizing::new(random()?))
+        Self::new(serial, &Zeroizing::new(random()?))
     }
 }
 
@@ -95,7 +95,8 @@ impl Keyring {
         self.reload()
     }
 
-    fn reload(&self) -> Result<(), StoreError> {
+    /// Reads the file again.
+    pub(super) fn reload(&self) -> Result<(), StoreError> {
         if let Some(file) = &self.file {
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = read(file)?;
         }

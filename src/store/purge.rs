@@ -95,7 +95,8 @@ impl Store {
              AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.mail = held.id AND notice.done_ms = 0) LIMIT $2)";
         let notices = "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE done_ms > 0 AND done_ms < $1
              AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = notice.mail AND held.state = 'held') LIMIT $2)";
-        let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at_ms < $1 ORDER BY seq LIMIT $2)";
+        let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit
+             WHERE seq < COALESCE((SELECT MIN(seq) FROM audit WHERE at_ms >= $1), (SELECT MAX(seq) + 1 FROM audit)) ORDER BY seq LIMIT $2)";
         let history = "DELETE FROM history WHERE (mail_key, class) IN
              (SELECT mail_key, class FROM history WHERE at_ms < $1 LIMIT $2)";
         let contacts = "DELETE FROM contact WHERE (sender, recipient) IN

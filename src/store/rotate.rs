@@ -9,8 +9,9 @@ use super::writer::Write;
 use super::{Store, StoreError};
 use serde::Serialize;
 use sqlx::AnyConnection;
-use std::fs::{OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of one commit: the guard beside it waits no longer than for one of its own groups.
@@ -96,6 +97,18 @@ impl Write for Retire {
     }
 }
 
+/// While it lives, no other command changes the key, nor copies what is wrapped with it.
+pub(super) fn alone(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join("rotate.lock");
+    let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    let lock = lock.map_err(|error| StoreError::file(&path, error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Rotating),
+        Err(TryLockError::Error(error)) => Err(StoreError::file(&path, error)),
+    }
+}
+
 impl Store {
     /// Takes a new master key into use, wraps every data key with it and removes the old one. A server may run beside it: what it keeps
     /// meanwhile is wrapped with the key that is in use at the moment of its commit. Killed at any moment, it is finished by the next call.
@@ -103,14 +116,9 @@ impl Store {
     /// # Errors
     /// When the key file or the database cannot be written, or a data key does not open; the old key stays then.
     pub async fn rotate_key(&self) -> Result<Rotated, StoreError> {
-        let path = self.dir.join("rotate.lock");
-        let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        let lock = lock.map_err(|error| StoreError::file(&path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Rotating),
-            Err(TryLockError::Error(error)) => return Err(StoreError::file(&path, error)),
-        }
+        let _alone = alone(&self.dir)?;
+        // Another change may have ended since the file was read.
+        self.keys.reload()?;
         let rows =
             sqlx::query("SELECT id, serial, current FROM master_key ORDER BY serial").fetch_all(&self.read).await?;
         let mut known = Vec::new();

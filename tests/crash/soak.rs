@@ -134,7 +134,7 @@ pub fn run(plan: Plan, mut dice: Dice) -> Report {
     let (kept, _) = end::run_dry(&place, &sink, guard, report.kills + 1);
     let looks = watch.stop();
     report.took = begun.elapsed();
-    let middle = calm.start + (calm.end - calm.start) / 2;
+    let middle = calm.start + calm.end.saturating_sub(calm.start) / 2;
     let cut = |from: Duration, to: Duration| -> Vec<_> {
         looks.iter().copied().filter(|(at, _)| (from..to).contains(at)).collect()
     };

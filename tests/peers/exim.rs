@@ -147,6 +147,8 @@ fn between_two_exims_a_mail_arrives_octet_by_octet() {
     assert_eq!(arrived.envelope.recipients.len(), 2);
     wait("both queues to be empty", || (front.queued() + behind.queued() == 0).then_some(()));
 
+    assert!(front.log().contains(" K C=\"250 "), "Exim speaks BDAT where CHUNKING is offered: {}", front.log());
+
     // Exim splits at a hundred recipients; the guard sees one mail, and asks once.
     let to: Vec<String> = (0..130).map(|number| format!("p{number}@club.test")).collect();
     let sender = "club@city.example.jp";

@@ -6,7 +6,7 @@ use crate::fake_upstream::{FakeUpstream, yes};
 use crate::guard::{Guard, PATIENCE, Setup, wait};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -206,7 +206,8 @@ fn idle_and_slow_clients_do_not_hold_up_the_others() {
     let (idle, slow, mails) =
         (number("SEKISHO_HOSTILE_IDLE", 80), number("SEKISHO_HOSTILE_SLOW", 80), number("SEKISHO_HOSTILE_MAILS", 20));
     let upstream = FakeUpstream::start(yes);
-    let limits = format!("[limits]\nconnections = {0}\nconnections_per_client = {0}", idle + slow + 5);
+    // One client leaves a quarter to the others.
+    let limits = format!("[limits]\nconnections = {}", 2 * (idle + slow) + 20);
     let guard = Guard::start(&Setup { more: &limits, ..Setup::before(upstream.port) });
     ordinary(guard.smtp, 0, mails / 4 + 1);
     let alone = ordinary(guard.smtp, 1_000_000, mails);
@@ -243,14 +244,6 @@ fn idle_and_slow_clients_do_not_hold_up_the_others() {
     );
     assert_eq!(crowded.len(), mails);
     assert!(!strict() || percentile(&crowded, 99) <= percentile(&alone, 99) * 2, "more than twice as slow");
-    // One more than allowed is turned away, and told so.
-    let mut others: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(("127.0.0.1", guard.smtp)).unwrap()).collect();
-    let mut last = TcpStream::connect(("127.0.0.1", guard.smtp)).unwrap();
-    last.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut said = String::new();
-    let _ = last.read_to_string(&mut said);
-    assert!(said.starts_with("421 4.7.0 "), "{said:?}");
-    others.clear();
     // Whoever is left unfinished leaves nothing behind.
     drop((resting, dripping));
     let to = owned(&["last@mail.test"]);

@@ -66,6 +66,9 @@ fn try_until_decided(guard: u16, cell: &Cell) -> Vec<Option<u16>> {
     }
 }
 
+/// A cell, and the codes that its client heard.
+type Told<'c> = (&'c Cell, Vec<Option<u16>>);
+
 #[test]
 fn no_fault_at_any_stage_loses_a_mail_or_hides_a_refusal() {
     let upstream = FakeUpstream::start(crate::fake_upstream::yes);
@@ -78,7 +81,7 @@ fn no_fault_at_any_stage_loses_a_mail_or_hides_a_refusal() {
         upstream.fault(&cell.event, cell.fault);
     }
     let queue = Mutex::new(cells.iter());
-    let told: Mutex<Vec<(&Cell, Vec<Option<u16>>)>> = Mutex::default();
+    let told: Mutex<Vec<Told<'_>>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..12 {
             scope.spawn(|| {

@@ -390,3 +390,16 @@ async fn a_refused_or_dropped_mail_stays_one_and_its_sender_is_told_once() {
     assert_eq!(stage.send(&plain, &["fine@mail.test"]).await, 250);
     assert_eq!(stage.upstream.taken_for("fine@mail.test").len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_comes_back_to_this_host_again_and_again_is_refused() {
+    let stage = Stage::new().await;
+    let hop = |host: &str| format!("Received: from cloud.example.com by {host} (x) with ESMTPS id 1;\r\n\tdate\r\n");
+    for (own, others, code) in [(4, 90, 250), (5, 0, 554), (0, 98, 250), (0, 99, 554)] {
+        let hops = hop("guard.example.jp").repeat(own) + &hop("other.example.com").repeat(others);
+        let (answer, words) = stage.answer(&(hops + &mail("round and round")), &["fine@mail.test"]).await;
+        assert_eq!(answer, code, "{own} and {others} hops: {words}");
+        assert!(code == 250 || words.contains("5.4.6"), "{words}");
+    }
+    assert!(stage.notices(NOW + HOUR).await.is_empty());
+}

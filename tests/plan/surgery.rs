@@ -9,6 +9,7 @@ use sekisho::mail::header::Header;
 use sekisho::mail::recipients;
 use sekisho::plan::{self, Change, Visible};
 use sekisho::rules::verdict::Tag;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -216,8 +217,13 @@ for line in sys.stdin:
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let hex: String =
-        mails.iter().map(|mail| mail.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n").collect();
+    let mut hex = String::new();
+    for mail in mails {
+        for byte in mail {
+            write!(hex, "{byte:02x}").unwrap();
+        }
+        hex.push('\n');
+    }
     let mut input = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || input.write_all(hex.as_bytes()).unwrap());
     let run = child.wait_with_output().unwrap();

@@ -2,7 +2,7 @@
 //! It refuses to stop the server, and counts every mail afterwards.
 
 use super::open;
-use super::sealed::{body, options};
+use super::sealed::{body, options, private};
 use crate::keeping::{NOW, hold, id, new_hold, new_queued, terms, verdict};
 use sekisho::id::MailId;
 use sekisho::rules::verdict::Decider;
@@ -42,7 +42,7 @@ fn keys(dir: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn a_new_key_opens_everything_and_the_old_one_is_gone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = private();
     let server = open(dir.path()).await;
     let mail = hold(&server, new_hold(1, verdict(terms(Decider::Sender)))).await;
     let before = keys(dir.path());
@@ -94,7 +94,7 @@ async fn kills_in_the_middle_lose_no_mail_and_the_next_call_finishes() {
     let mut ended = 0;
     for kill in 0..KILLS {
         let mut child = command(&config, &["rotate-key"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(15 + 23 * kill)).await;
+        tokio::time::sleep(Duration::from_millis(20 + 60 * kill)).await;
         ended += u64::from(child.try_wait().unwrap().is_some());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -19,6 +19,13 @@ pub fn options(dir: &Path) -> Options {
     Options { dir: dir.to_owned(), role: Role::Server, key_file: None }
 }
 
+/// A folder for its owner only, as a state folder is.
+pub fn private() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    dir
+}
+
 fn key_file(dir: &Path) -> PathBuf {
     dir.join("keys/master.key")
 }
@@ -54,7 +61,7 @@ async fn damaged(store: &Store, mail: &MailId) -> bool {
 
 #[tokio::test]
 async fn the_disk_shows_nothing_of_a_held_mail() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = private();
     let store = open(dir.path()).await;
     for (number, length) in [(1, 5_000), (2, LARGE)] {
         keep(&store, number, length).await;
@@ -73,7 +80,7 @@ async fn the_disk_shows_nothing_of_a_held_mail() {
 
 #[tokio::test]
 async fn a_decided_mail_leaves_no_key_to_its_body() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = private();
     let store = open(dir.path()).await;
     let mut queued = new_queued(1, &["one@mail.test"]);
     queued.body = body(LARGE);
@@ -94,7 +101,7 @@ async fn a_decided_mail_leaves_no_key_to_its_body() {
 
 #[tokio::test]
 async fn every_change_of_a_body_file_is_found() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = private();
     let store = open(dir.path()).await;
     let mail = keep(&store, 1, 2 * CHUNK + 1_000).await;
     assert_eq!(store.body(&mail).await.unwrap().unwrap(), body(2 * CHUNK + 1_000));
@@ -136,7 +143,7 @@ async fn every_change_of_a_body_file_is_found() {
 
 #[tokio::test]
 async fn bodies_and_details_of_two_mails_cannot_be_exchanged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = private();
     let store = open(dir.path()).await;
     for number in [1, 2] {
         keep(&store, number, 3_000).await;
@@ -163,8 +170,8 @@ async fn bodies_and_details_of_two_mails_cannot_be_exchanged() {
 
 #[tokio::test]
 async fn without_the_key_nothing_starts_and_nothing_is_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
+    let dir = private();
+    let elsewhere = private();
     let store = open(dir.path()).await;
     let mail = keep(&store, 1, LARGE).await;
     store.close().await;
@@ -179,7 +186,7 @@ async fn without_the_key_nothing_starts_and_nothing_is_lost() {
     assert!(found.problems.iter().any(|problem| problem.contains("bring the key file back")), "{found:?}");
 
     // The key of another store.
-    let other = tempfile::tempdir().unwrap();
+    let other = private();
     open(other.path()).await.close().await;
     fs::copy(key_file(other.path()), &file).unwrap();
     let wrong = Store::open(&options(dir.path())).await.err().unwrap();
@@ -196,7 +203,7 @@ async fn without_the_key_nothing_starts_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_store_of_version_1_is_read_and_sealed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = private();
     let store = open(dir.path()).await;
     for (number, length) in [(1, 3_000), (2, LARGE)] {
         keep(&store, number, length).await;

@@ -6,6 +6,7 @@ use sekisho::store::HeldMail;
 use serde_json::json;
 use sqlx::Connection;
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 const TABLES: [&str; 6] = [
@@ -32,7 +33,8 @@ pub async fn write(dir: &Path, mails: &[(&Option<HeldMail>, Bytes)]) {
     for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() { fs::remove_dir_all(&entry).unwrap() } else { fs::remove_file(&entry).unwrap() }
     }
-    fs::create_dir(dir.join("bodies")).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(dir.join("bodies")).unwrap();
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join("store.db")).unwrap();
     sqlx::any::install_default_drivers();
     let url = format!("sqlite://{}/store.db?mode=rwc", dir.display());
     let mut at = sqlx::AnyConnection::connect(&url).await.unwrap();
@@ -49,7 +51,9 @@ pub async fn write(dir: &Path, mails: &[(&Option<HeldMail>, Bytes)]) {
         let sum: String = sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let file = (body.len() > 256 * 1024).then(|| format!("{:0>32}", mail.id.as_str().len()));
         if let Some(file) = &file {
-            fs::write(dir.join("bodies").join(file), body).unwrap();
+            let path = dir.join("bodies").join(file);
+            fs::write(&path, body).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
         sqlx::query("INSERT INTO body (mail, bytes, sha256, content, file) VALUES ($1, $2, $3, $4, $5)")
             .bind(mail.id.as_str())

@@ -56,7 +56,11 @@ impl Receiver {
     /// Takes one command out of the input and performs it; false when there is none.
     pub(super) fn read_command(&mut self) -> bool {
         // RFC 4954 4: a line with an initial response may be longer than others.
-        let auth = self.input[self.head..].get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+        if self.overlong == 0 {
+            let verb = self.input[self.head..].get(..5);
+            self.auth_line = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+        }
+        let auth = self.auth_line;
         let limit = self.settings.limits.command_bytes;
         let limit = if auth && !self.offered.auth.is_empty() { limit.max(AUTH_LINE + 32) } else { limit };
         let line = match self.take_line(limit) {

@@ -39,7 +39,9 @@ fn scrub(text: &[u8]) {
         }
     }
     let (before, after) = (unfolded(text), unfolded(&out));
-    let kept = |lines: &[String]| lines.iter().filter(|line| plain(line).is_empty() && !line.contains(NOBODY)).count();
+    // Also a percent sign may stand for an `@` (RFC 3986 2.1).
+    let silent = |line: &&String| !line.contains(['@', '%', '=']) && !line.to_lowercase().contains(":mailto");
+    let kept = |lines: &[String]| lines.iter().filter(silent).filter(|line| !line.contains(NOBODY)).count();
     assert!(kept(&after) >= kept(&before), "a line that names nobody is gone: {}", shown());
 }
 

@@ -48,7 +48,7 @@ fn dialogs() -> Vec<Vec<u8>> {
         for line in std::fs::read_to_string(path).expect("a dialog").lines() {
             match line.split_at_checked(2) {
                 Some(("C:", text)) => {
-                    said.extend([&unescape(text.strip_prefix(' ').unwrap_or(text))[..], b"\r\n"].concat())
+                    said.extend([&unescape(text.strip_prefix(' ').unwrap_or(text))[..], b"\r\n"].concat());
                 }
                 Some(("c:", text)) => said.extend(unescape(text.strip_prefix(' ').unwrap_or(text))),
                 Some(("S:", " tls")) => said.extend_from_slice(BURST),
@@ -67,7 +67,9 @@ fn behind(said: &[u8], words: &[u8]) -> Option<Vec<u8>> {
 fn mails() -> Vec<Vec<u8>> {
     /// Made once: some have pictures and spreadsheets in them.
     static MAILS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-        let all = incidents::all().into_iter().chain(incidents::must_pass());
+        // `cargo test` makes do with the ordinary ones, which are quicker to make.
+        let leaks = if option_env!("CARGO_BIN_EXE_sekisho").is_some() { Vec::new() } else { incidents::all() };
+        let all = leaks.into_iter().chain(incidents::must_pass());
         all.flat_map(|incident| incident.mails).map(|mail| mail.data).filter(|mail| mail.len() < SMALL).collect()
     });
     MAILS.clone()
@@ -97,7 +99,7 @@ fn addresses() -> Vec<Vec<u8>> {
 
 fn replies() -> Vec<Vec<u8>> {
     let greeting = "220 mail.test ESMTP\r\n250-mail.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n";
-    let ready = "220 2.0.0 go ahead\r\n\0|\0250-mail.test\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 AUTH PLAIN\r\n";
+    let ready = "220 2.0.0 go ahead\r\n\x00|\x00250-mail.test\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 AUTH PLAIN\r\n";
     let taken = "250 2.1.0 ok\r\n250 2.1.5 ok\r\n354 go on\r\n250 2.0.0 taken\r\n";
     let mixed = "250 2.1.0 ok\r\n550 5.1.1 nobody\r\n451 4.2.0 later\r\n250 ok\r\n354 go on\r\n452-4.3.1 full\r\n452 4.3.1 full\r\n";
     let mut all = Vec::new();
