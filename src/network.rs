@@ -18,6 +18,8 @@ pub enum NetworkError {
     Syntax,
     #[error("read a network: the prefix length is at most {0}")]
     Prefix(u32),
+    #[error("read a network: clients of IPv4 are known by their IPv4 addresses; write it as {0}")]
+    Mapped(String),
     #[error("read a network: bits are set behind the prefix; did you mean {0}?")]
     HostBits(String),
 }
@@ -46,6 +48,11 @@ impl FromStr for Network {
         let network = masked(base, prefix);
         if network != base {
             return Err(NetworkError::HostBits(format!("{network}/{prefix}")));
+        }
+        if let (IpAddr::V6(mapped), 96..) = (base, prefix)
+            && let Some(meant) = mapped.to_ipv4_mapped()
+        {
+            return Err(NetworkError::Mapped(format!("{meant}/{}", prefix - 96)));
         }
         Ok(Self { base, prefix })
     }
@@ -92,6 +99,7 @@ mod tests {
     fn slips_are_named() {
         assert_eq!("192.0.2.1/24".parse::<Network>(), Err(NetworkError::HostBits("192.0.2.0/24".into())));
         assert_eq!("192.0.2.0/33".parse::<Network>(), Err(NetworkError::Prefix(32)));
+        assert_eq!("::ffff:192.0.2.0/120".parse::<Network>(), Err(NetworkError::Mapped("192.0.2.0/24".into())));
         assert_eq!("city.example.jp".parse::<Network>(), Err(NetworkError::Syntax));
     }
 }

@@ -117,6 +117,81 @@ fn the_container_files_fit_each_other_and_the_program() {
     assert!(image.contains("\nUSER 10001:10001\n") && compose.contains("read_only: true"));
 }
 
+/// `Key=value` lines of a unit file.
+fn unit(name: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join("docs/systemd").join(name)).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with(['#', '[']))
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_units_fit_the_program_and_each_other() {
+    let service = unit("sekisho.service");
+    let value = |key: &str| {
+        let found = service.iter().find(|(other, _)| other == key);
+        found.map_or_else(|| panic!("no {key}"), |(_, value)| value.as_str())
+    };
+    let seconds = |key: &str| value(key).trim_end_matches('s').parse::<u64>().unwrap();
+    // An orderly stop takes 60 seconds at most.
+    let app = fs::read_to_string(root().join("src/app/mod.rs")).unwrap();
+    assert!(app.contains("STOP_PATIENCE: Duration = Duration::from_secs(60)") && seconds("TimeoutStopSec") > 70);
+    assert!(seconds("WatchdogSec") >= 10);
+    assert_eq!((value("Type"), value("KillMode"), value("RestartPreventExitStatus")), ("notify", "mixed", "78"));
+    let config = value("ExecStart").split("--config ").nth(1).unwrap();
+    assert_eq!(config, format!("/etc/{}/sekisho.toml", value("ConfigurationDirectory")));
+    let users = fs::read_to_string(root().join("docs/systemd/sekisho.sysusers")).unwrap();
+    assert!(
+        users.contains(&format!("\nu {} - ", value("User")))
+            && users.contains(&format!("/var/lib/{} ", value("StateDirectory")))
+    );
+    let socket = unit("sekisho.socket");
+    let example = fs::read_to_string(root().join("src/cli/sekisho.example.toml")).unwrap();
+    let example =
+        Config::parse("sekisho.toml", &example, Path::new("/etc/sekisho")).unwrap_or_else(|all| panic!("{all:?}"));
+    let listens = example.listeners[0].listen.to_string();
+    assert!(
+        socket.contains(&("ListenStream".to_owned(), listens))
+            && socket.contains(&("Service".to_owned(), "sekisho.service".to_owned()))
+    );
+}
+
+#[test]
+fn systemd_takes_the_units_and_finds_them_hard() {
+    let tool = Path::new("/usr/bin/systemd-analyze");
+    if !tool.exists() {
+        #[allow(clippy::print_stderr, reason = "what was not tested is said")]
+        {
+            eprintln!("skipped: systemd-analyze is not installed");
+        }
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |name: &str| {
+        let text = fs::read_to_string(root().join("docs/systemd").join(name)).unwrap();
+        // The program must be there for systemd to agree.
+        fs::write(folder.path().join(name), text.replace("/usr/local/bin/sekisho", env!("CARGO_BIN_EXE_sekisho")))
+            .unwrap();
+        folder.path().join(name)
+    };
+    let (service, socket) = (copy("sekisho.service"), copy("sekisho.socket"));
+    let run = |words: &[&str], paths: &[&Path]| {
+        let output = std::process::Command::new(tool).args(words).args(paths).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout),
+        )
+    };
+    let (taken, said) = run(&["verify"], &[&service, &socket]);
+    assert!(taken, "{said}");
+    assert!(!said.contains("sekisho.service") && !said.contains("sekisho.socket"), "systemd ignores something: {said}");
+    // 0 is best, 10 worst, in tenths; the measured figure is 1.4.
+    let (hard, said) = run(&["security", "--offline=true", "--threshold=20", "--no-pager"], &[&service]);
+    assert!(hard || said.contains("unrecognized option"), "{said}");
+}
+
 #[test]
 fn a_row_without_proof_is_found() {
     let head = "| attack | seen | where | test |\n|---|---|---|---|\n";

@@ -13,6 +13,8 @@ mod aiosmtpd;
 mod chain;
 #[path = "peers/client.rs"]
 mod client;
+#[path = "peers/confined.rs"]
+mod confined;
 #[path = "peers/disk.rs"]
 mod disk;
 #[cfg(feature = "mx")]
@@ -36,14 +38,20 @@ mod hostile;
 mod large;
 #[path = "peers/odd_clients.rs"]
 mod odd_clients;
+#[path = "peers/open_relay.rs"]
+mod open_relay;
 #[path = "peers/outbox.rs"]
 mod outbox;
 #[path = "peers/postfix.rs"]
 mod postfix;
+#[path = "peers/rates.rs"]
+mod rates;
 #[path = "peers/reload.rs"]
 mod reload;
 #[path = "peers/sealed.rs"]
 mod sealed;
+#[path = "peers/service.rs"]
+mod service;
 #[path = "peers/signed.rs"]
 mod signed;
 #[path = "peers/sink.rs"]

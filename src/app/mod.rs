@@ -2,8 +2,12 @@
 //! It refuses to start half: a part that cannot start ends the program with its reason.
 
 mod chores;
+pub mod confine;
 mod expiry;
 mod letters;
+pub mod privileges;
+mod pulse;
+pub mod sockets;
 mod submission;
 mod tls;
 mod upstream;
@@ -25,16 +29,18 @@ use crate::reload::{self, RulesError};
 use crate::rules::RuleSet;
 use crate::seal::{Sealer, Signer, Stamp};
 use crate::store::{self, Store, StoreError};
-use crate::worker::{self, Pool};
+use crate::worker::{self, Confinement, NotStarted, Pool};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use chores::Chores;
 use jiff::tz::TimeZone;
+use privileges::PrivilegeError;
+use sockets::Sockets;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -42,10 +48,6 @@ use tokio_util::task::TaskTracker;
 
 /// How long an orderly stop waits for mails in progress.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long a start waits for a taken port. A guard that is killed while it starts a worker leaves its sockets to the half-made process, until
-/// that becomes the worker and closes them; the next guard must not fail of that.
-const BIND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why the guard does not start. The texts fit behind "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,24 @@ pub enum StartError {
     Author(Address),
     #[error("find the program's own file: {0}")]
     Program(io::Error),
+    #[error("take over the sockets of the service manager: {0}")]
+    Passed(io::Error),
+    #[error("use the socket for {0} from the service manager: no `listen` of the configuration has this address")]
+    Unnamed(SocketAddr),
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    #[error("give up files and network: {0}")]
+    Confine(String),
+    #[error(transparent)]
+    Workers(#[from] NotStarted),
+}
+
+impl StartError {
+    /// May the same start succeed later, without anybody changing a file? A taken port, a store in use, a lack of memory.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Bind { .. } | Self::Store(_) | Self::Workers(_))
+    }
 }
 
 /// A running guard.
@@ -86,28 +106,30 @@ pub struct App {
     pub console: Option<SocketAddr>,
 }
 
-/// Sockets are bound before anything is accepted, so that a taken port ends the start with nothing half done.
-async fn bind(at: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
-    let until = Instant::now() + BIND_PATIENCE;
-    let socket = loop {
-        match TcpListener::bind(at).await {
-            Ok(socket) => break socket,
-            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Err(cause) => return Err(StartError::Bind { at, cause }),
-        }
-    };
-    tracing::info!(at = %socket.local_addr().unwrap_or(at), "{what} listens");
-    Ok(socket)
+/// What the process gave up before it became the guard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// It is root still.
+    pub root: bool,
+    /// Version of landlock that holds it, 0 for none.
+    pub landlock: u32,
 }
 
 impl App {
-    /// Builds and starts everything.
+    /// Builds and starts everything inside a process that does other things too: it stays who it is.
     ///
     /// # Errors
     /// [`StartError`] with the first part that cannot start.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let sockets = Sockets::open(&config, Vec::new())?;
+        Self::start_on(sockets, config, Standing::default()).await
+    }
+
+    /// Builds and starts everything on sockets that are open.
+    ///
+    /// # Errors
+    /// [`StartError`] with the first part that cannot start.
+    pub async fn start_on(sockets: Sockets, config: Config, standing: Standing) -> Result<Self, StartError> {
         charset::self_test().map_err(|why| StartError::Charset(why.to_string()))?;
         let zone = TimeZone::get(&config.time_zone).map_err(|_| StartError::Zone(config.time_zone.clone()))?;
         let clock = Clock::system(zone);
@@ -125,26 +147,17 @@ impl App {
                 count: config.workers,
                 deadline: Duration::from_secs(config.limits.inspection_seconds),
                 mebibytes: config.limits.worker_mebibytes,
+                confine: config.process.confine,
             },
             reload::context(&rules.load(), &config.limits),
         ));
         listen::make_room(config.limits.connections);
-        let mut sockets = Vec::new();
-        for listener in &config.listeners {
-            sockets.push(bind(listener.listen, "SMTP").await?);
-        }
-        let console_socket = match &config.console {
-            Some(console) => Some(bind(console.listen, "the page").await?),
-            None => None,
-        };
-        let status_socket = match config.status {
-            Some(at) => Some(bind(at, "status").await?),
-            None => None,
-        };
+        let held = workers.open().await?;
         let store = Arc::new(Store::open(&store_options(&config, store::Role::Server)).await?);
 
         let bell = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::new());
+        say_standing(standing, held, &metrics);
         let internal = {
             let rules = Arc::clone(&rules);
             Arc::new(move |address: &Address| rules.load().is_internal(address))
@@ -170,6 +183,9 @@ impl App {
             reporter: reporter.clone(),
             sealer: Arc::clone(&sealer),
             secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
+            hide_client: config.hide_client,
+            admins: config.notice.admins.clone(),
+            rates: config.rates.clone(),
         }));
 
         let stopping = CancellationToken::new();
@@ -177,7 +193,8 @@ impl App {
         let shared = Arc::new(submission::with_logins(shared, &relay, &config));
         let tasks = TaskTracker::new();
         let mut listening = Vec::new();
-        for (socket, listener) in sockets.into_iter().zip(&config.listeners) {
+        for (socket, listener) in sockets.listeners.into_iter().zip(&config.listeners) {
+            let socket = ready(socket)?;
             if let Ok(at) = socket.local_addr() {
                 listening.push(at);
             }
@@ -204,12 +221,17 @@ impl App {
             stopping: stopping.clone(),
         });
         chores.start(&tasks, &shared);
+        if let Some(every) = sd_notify::watchdog_enabled() {
+            let (store, shared) = (Arc::clone(&store), Arc::clone(&shared));
+            tasks.spawn(pulse::beat(every, store, shared, listening.len(), stopping.clone()));
+        }
         {
             let (relay, config) = (Arc::clone(&relay), config.clone());
             tasks.spawn(async move { submission::warn_without_own_login(&relay, &config).await });
         }
-        let console = match (console_socket, &config.console) {
+        let console = match (sockets.console, &config.console) {
             (Some(socket), Some(given)) => {
+                let socket = ready(socket)?;
                 let at = socket.local_addr().ok();
                 let (clock, voice, acting) = (clock.clone(), Arc::clone(&chores), Arc::clone(&chores));
                 let router = console::router(console::ConsoleState {
@@ -228,7 +250,8 @@ impl App {
             }
             _ => None,
         };
-        if let Some(socket) = status_socket {
+        if let Some(socket) = sockets.status {
+            let socket = ready(socket)?;
             let router = {
                 let (health, look, numbers) = (Arc::clone(&chores), Arc::clone(&chores), Arc::clone(&metrics));
                 console::status_router(move || health.reasons(), move || look.remarks(), move || numbers.text())
@@ -264,6 +287,31 @@ impl App {
         }
         self.relay.close().await;
         self.store.close().await;
+    }
+}
+
+/// A socket for the runtime.
+fn ready(socket: std::net::TcpListener) -> Result<TcpListener, StartError> {
+    TcpListener::from_std(socket).map_err(StartError::Passed)
+}
+
+/// What holds this process and its workers, said once in the log and all the time in the numbers.
+fn say_standing(standing: Standing, workers: Confinement, metrics: &Metrics) {
+    metrics.root.set(i64::from(standing.root));
+    metrics.confined("guard_landlock", standing.landlock);
+    metrics.confined("worker_landlock", workers.landlock);
+    metrics.confined("worker_seccomp", u32::from(workers.seccomp));
+    tracing::info!(
+        guard_landlock = standing.landlock,
+        worker_landlock = workers.landlock,
+        worker_seccomp = workers.seccomp,
+        "confined"
+    );
+    if standing.root {
+        tracing::warn!("the guard runs as root; set `[process] user`, or start it as a user of its own");
+    }
+    if !workers.whole() {
+        tracing::warn!("workers are not fully confined: a mail that takes one over could reach files or the network");
     }
 }
 

@@ -2,6 +2,7 @@
 //! It refuses unknown words with a usage text and exit code 2, and never prints personal values unless `--reveal` asks for them.
 
 mod certs;
+mod check;
 pub mod demo;
 mod held;
 mod init;
@@ -12,6 +13,7 @@ mod scan;
 mod serve;
 mod store;
 
+use crate::worker::{Probe, Walls};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -23,6 +25,8 @@ const OK: u8 = 0;
 const NO: u8 = 1;
 /// Wrong words, files or settings.
 const WRONG: u8 = 2;
+/// Something that may pass, in the numbering of sysexits.h (EX_TEMPFAIL): a service manager tries again.
+const LATER: u8 = 75;
 /// Configuration error in the numbering of sysexits.h, for service managers.
 const CONFIG: u8 = 78;
 
@@ -59,6 +63,18 @@ enum Command {
     InspectWorker {
         /// Mebibytes of address space.
         mebibytes: u64,
+        /// Put up no wall.
+        #[arg(long)]
+        unconfined: bool,
+        /// Try something forbidden instead: file:PATH, create:PATH, connect:ADDRESS, program:PATH, thread, panic.
+        #[arg(long)]
+        probe: Option<Probe>,
+        /// Leave landlock out.
+        #[arg(long, requires = "probe")]
+        no_landlock: bool,
+        /// Leave seccomp out.
+        #[arg(long, requires = "probe")]
+        no_seccomp: bool,
     },
 }
 
@@ -75,7 +91,10 @@ struct ConfigArgument {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let code = match arguments.command {
-        Command::InspectWorker { mebibytes } => return crate::worker::run(mebibytes),
+        Command::InspectWorker { mebibytes, unconfined, probe, no_landlock, no_seccomp } => {
+            let walls = Walls { landlock: !unconfined && !no_landlock, seccomp: !unconfined && !no_seccomp };
+            return crate::worker::run(mebibytes, walls, probe);
+        }
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),

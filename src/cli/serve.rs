@@ -1,9 +1,10 @@
-//! `sekisho serve`: the guard as a service, with reload on SIGHUP and an orderly stop on SIGTERM and SIGINT.
+//! `sekisho serve`: the guard as a service, under its own user, with reload on SIGHUP and an orderly stop on SIGTERM and SIGINT.
 //! It refuses to daemonise: a service manager does that.
 
-use super::load;
-use super::{CONFIG, ConfigArgument, OK, WRONG, complain};
-use crate::app::App;
+use super::{CONFIG, ConfigArgument, LATER, OK, WRONG, complain};
+use super::{check, load};
+use crate::app::sockets::{self, Sockets};
+use crate::app::{App, Standing, StartError, confine, privileges};
 use crate::config::Config;
 use crate::config::file::LogFormat;
 use sd_notify::NotifyState;
@@ -15,14 +16,40 @@ use tracing_subscriber::EnvFilter;
 pub struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
+    /// Only say what would start, as whom and how confined; exit 1 when it would not.
+    #[arg(long)]
+    check: bool,
 }
 
 /// Runs it.
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(config) = load::config(&arguments.config.config) else { return CONFIG };
+    if arguments.check {
+        return check::run(&config);
+    }
     log(&config);
+    // In this order, and before any thread: sockets as whoever started us, then no longer root, then nothing beyond what is needed.
+    let (sockets, standing) = match stand(&config) {
+        Ok(stood) => stood,
+        Err(error) => return refuse(&error),
+    };
     let Some(runtime) = load::runtime() else { return WRONG };
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(sockets, config, standing))
+}
+
+/// Says why there is no guard; the exit code tells a service manager whether to try again.
+fn refuse(error: &StartError) -> u8 {
+    complain(&format!("failed to {error}"));
+    if error.may_pass() { LATER } else { CONFIG }
+}
+
+/// Opens the sockets and gives up what is not needed any more.
+fn stand(config: &Config) -> Result<(Sockets, Standing), StartError> {
+    let sockets = Sockets::open(config, sockets::passed()?)?;
+    let root = privileges::assume(&config.process, &config.state)?;
+    confine::prepare(config)?;
+    let landlock = confine::confine(config)?;
+    Ok((sockets, Standing { root, landlock }))
 }
 
 /// Logs to standard error, in the form the configuration asks for.
@@ -35,18 +62,15 @@ fn log(config: &Config) {
     }
 }
 
-async fn serve(config: Config) -> u8 {
+async fn serve(sockets: Sockets, config: Config, standing: Standing) -> u8 {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         complain("failed to listen for signals");
         return WRONG;
     };
-    let app = match App::start(config).await {
+    let app = match App::start_on(sockets, config, standing).await {
         Ok(app) => app,
-        Err(error) => {
-            complain(&format!("failed to {error}"));
-            return CONFIG;
-        }
+        Err(error) => return refuse(&error),
     };
     tracing::info!("ready");
     let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -55,7 +79,10 @@ async fn serve(config: Config) -> u8 {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                let _ = sd_notify::notify(&[NotifyState::Reloading]);
+                let _ = match NotifyState::monotonic_usec_now() {
+                    Ok(now) => sd_notify::notify(&[NotifyState::Reloading, now]),
+                    Err(_) => sd_notify::notify(&[NotifyState::Reloading]),
+                };
                 app.reload().await;
                 let _ = sd_notify::notify(&[NotifyState::Ready]);
             }

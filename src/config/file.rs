@@ -37,6 +37,12 @@ pub struct File {
     #[serde(default)]
     pub log: Log,
     #[serde(default)]
+    pub process: Process,
+    #[serde(default)]
+    pub rates: Rates,
+    #[serde(default)]
+    pub received: Received,
+    #[serde(default)]
     pub limits: Limits,
     pub time_zone: Option<Spanned<String>>,
     #[serde(default)]
@@ -257,4 +263,43 @@ pub enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+/// `[process]`: as whom the guard runs, and what it gives up.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Process {
+    pub user: Option<Spanned<String>>,
+    pub group: Option<Spanned<String>>,
+    pub confine: Confine,
+    pub read: Vec<PathBuf>,
+}
+
+/// Whether the guard and its workers give up rights they do not need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confine {
+    /// As far as the kernel can; what it cannot is logged.
+    #[default]
+    Auto,
+    /// Entirely, or the guard does not start.
+    Require,
+    /// Not at all.
+    Off,
+}
+
+/// `[rates]`: what one sender may hand in within an hour; without a number there is no bound.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rates {
+    pub mails_per_hour: Option<Spanned<u64>>,
+    pub recipients_per_hour: Option<Spanned<u64>>,
+    pub exempt: Vec<Spanned<String>>,
+}
+
+/// `[received]`: the trace field that the guard adds.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Received {
+    pub hide_client: bool,
 }

@@ -7,9 +7,14 @@ pub mod file;
 mod key;
 mod listener;
 mod outbox;
+mod process;
+mod rates;
 pub mod stamp;
 mod store;
 pub mod upstream;
+
+pub use process::Process;
+pub use rates::Rates;
 
 use crate::address::Address;
 use crate::limits::Limits;
@@ -48,6 +53,10 @@ pub struct Config {
     pub keep_audit_ms: u64,
     pub store: Store,
     pub log: Log,
+    pub process: Process,
+    pub rates: Rates,
+    /// The trace field names no client.
+    pub hide_client: bool,
     pub limits: Limits,
     /// IANA name of the organisation's time zone.
     pub time_zone: String,
@@ -182,6 +191,8 @@ impl Reader<'_> {
         let time_zone = file.time_zone.as_ref().map_or_else(|| "Asia/Tokyo".to_owned(), |zone| self.zone(zone));
         let store = self.store(&file.store);
         let log = self.log(&file.log);
+        let process = self.process(&file.process);
+        let rates = self.rates(&file.rates);
         let dkim = self.dkim(&file.dkim);
         let stamp = self.stamp(&file.stamp);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -204,6 +215,9 @@ impl Reader<'_> {
                 keep_audit_ms,
                 store,
                 log,
+                process,
+                rates,
+                hide_client: file.received.hide_client,
                 limits: file.limits,
                 time_zone,
                 dkim,

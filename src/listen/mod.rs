@@ -1,11 +1,14 @@
 //! Sockets in: accept, limits, TLS, and the loop that feeds the receiver.
 //! It refuses to know what happens to a mail; it hands it to the one function it was given.
 
+mod beat;
 pub mod certificate;
 mod connection;
 mod place;
 pub mod proxy;
 pub mod tls;
+
+pub use beat::Beats;
 
 use crate::limits::Limits;
 use crate::mail::envelope::Envelope;
@@ -102,6 +105,8 @@ pub struct Shared {
     pub stopping: CancellationToken,
     /// Counts running connections; waited for at the end.
     pub tasks: TaskTracker,
+    /// Signs of life of the accepting loops.
+    pub beats: Beats,
     /// Is there too little room to keep a mail? Then none is taken.
     pub full: AtomicBool,
     places: Arc<Places>,
@@ -118,6 +123,7 @@ impl Shared {
             sessions: AtomicU64::new(0),
             stopping,
             tasks: TaskTracker::new(),
+            beats: Beats::default(),
             full: AtomicBool::new(false),
             places: Arc::default(),
         }
@@ -138,10 +144,13 @@ impl Shared {
 
 /// Accepts until told to stop. Errors of `accept` (out of file descriptors) are waited out, never fatal.
 pub async fn serve(socket: TcpListener, listener: Arc<Listener>, shared: Arc<Shared>) {
+    let beat = shared.beats.join();
     loop {
+        beat.now();
         let accepted = tokio::select! {
             () = shared.stopping.cancelled() => return,
             accepted = socket.accept() => accepted,
+            () = tokio::time::sleep(beat::EVERY) => continue,
         };
         match accepted {
             Ok((stream, peer)) => {

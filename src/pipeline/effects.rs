@@ -1,7 +1,7 @@
 //! What is done about a judged mail: relay while the client waits, queue, hold, refuse or discard, each with its audit row.
 //! It refuses to answer before the step that makes the mail safe has said so.
 
-use super::{Case, Pipeline, history_row};
+use super::{Case, Pipeline, history_row, trace};
 use crate::address::Address;
 use crate::mail::envelope::Recipient;
 use crate::outbox::{Disposition, Report, Reported, Upstream as _, report};
@@ -39,7 +39,7 @@ impl Pipeline {
             }
         }
         match plan {
-            Plan::Relay => self.relay_now(case, verdict).await,
+            Plan::Relay => Box::pin(self.relay_now(case, verdict)).await,
             Plan::Queue(copies) => self.queue(case, verdict, copies).await,
             Plan::Hold { terms, held, now } => self.hold(case, verdict, terms, held, now).await,
             Plan::Refuse(text) => self.refuse(case, verdict, &text).await,
@@ -406,8 +406,13 @@ impl Pipeline {
 
     fn history_of(&self, case: &Case) -> Option<HistoryRow> {
         // One that comes back was counted when it left.
-        let sender = case.envelope.sender.as_ref().filter(|_| !case.stamped)?;
-        Some(history_row(&self.rules.load(), &case.facts, &case.key, sender, case.together.first_ms))
+        if case.stamped {
+            return None;
+        }
+        let sender = case.envelope.sender.as_ref();
+        let first_ms = case.together.first_ms;
+        let row = sender.map(|sender| history_row(&self.rules.load(), &case.facts, &case.key, sender, first_ms));
+        self.gate.count(row, &case.facts, &case.key, case.now_ms)
     }
 
     fn contacts_of(&self, case: &Case) -> Option<(Address, Vec<Address>)> {
@@ -436,30 +441,10 @@ impl Pipeline {
         vec![NewNotice::about(&case.together.mail, kind, about, due_ms)]
     }
 
-    /// The trace field of this hop (RFC 5321 4.4) in front of the mail. It names no recipient: a `for` clause would show a hidden one.
+    /// The trace field of this hop.
     fn received(&self, case: &Case) -> Bytes {
-        let client = &case.envelope.client;
-        let helo: String =
-            client.helo.chars().filter(|char| char.is_ascii_graphic() && !"()\\;".contains(*char)).take(255).collect();
-        let with = match (case.envelope.parameters.smtputf8, client.esmtp, client.tls) {
-            (true, _, true) => "UTF8SMTPS",
-            (true, _, false) => "UTF8SMTP",
-            (_, true, true) => "ESMTPS",
-            (_, true, false) => "ESMTP",
-            _ => "SMTP",
-        };
-        let ip = match client.ip {
-            std::net::IpAddr::V4(ip) => ip.to_string(),
-            std::net::IpAddr::V6(ip) => format!("IPv6:{ip}"),
-        };
-        let field = format!(
-            "Received: from {} ([{ip}])\r\n\tby {} (sekisho) with {with} id {};\r\n\t{}\r\n",
-            if helo.is_empty() { "unknown" } else { &helo },
-            self.hostname,
-            case.id,
-            self.clock.rfc5322(case.now_ms)
-        );
-        field.into()
+        let date = self.clock.rfc5322(case.now_ms);
+        trace::received(&case.envelope, &self.hostname, &case.id, &date, self.hide_client).into()
     }
 
     /// The mail with the trace field in front.

@@ -22,6 +22,8 @@ const MOST: usize = 10_000;
 /// What all transactions of one mail share.
 #[derive(Debug, Default)]
 pub(super) struct Group {
+    /// Its sender was not above the rate when it began.
+    pub(super) admitted: OnceCell<()>,
     /// The one inspection.
     pub(super) inspection: OnceCell<Inspection>,
     /// Windows and first contact; each is asked once.

@@ -16,6 +16,11 @@ struct OutcomeLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PartLabel {
+    part: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct PairLabel {
     pair: &'static str,
 }
@@ -47,6 +52,11 @@ pub struct Metrics {
     certificate_expiry: Family<PairLabel, Gauge>,
     /// Rule sets that were refused on reload.
     pub reload_failures: Counter,
+    /// Mails whose sender was asked to come later.
+    pub rate_limited: Counter,
+    confinement: Family<PartLabel, Gauge>,
+    /// 1 when the guard runs as root.
+    pub root: Gauge,
 }
 
 impl Default for Metrics {
@@ -74,6 +84,9 @@ impl Metrics {
             free_bytes: Gauge::default(),
             certificate_expiry: Family::default(),
             reload_failures: Counter::default(),
+            rate_limited: Counter::default(),
+            confinement: Family::default(),
+            root: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("mails", "Mails judged, by outcome", metrics.outcomes.clone());
@@ -108,7 +121,19 @@ impl Metrics {
             "Rule sets or certificates refused on reload",
             metrics.reload_failures.clone(),
         );
+        registry.register("rate_limited", "Mails whose sender was above the rate", metrics.rate_limited.clone());
+        registry.register(
+            "confinement",
+            "What holds the guard and its workers: version of landlock, 1 for seccomp; 0 for nothing",
+            metrics.confinement.clone(),
+        );
+        registry.register("root", "1 when the guard runs as root", metrics.root.clone());
         Self { registry, ..metrics }
+    }
+
+    /// What holds a part of the program.
+    pub fn confined(&self, part: &'static str, by: u32) {
+        self.confinement.get_or_create(&PartLabel { part }).set(i64::from(by));
     }
 
     /// A mail was judged.

@@ -5,12 +5,15 @@ mod earlier;
 mod effects;
 mod group;
 mod metrics;
+mod rates;
 mod sealed;
+mod trace;
 
 pub use metrics::Metrics;
 
 use crate::address::Address;
 use crate::clock::Clock;
+use crate::config::Rates;
 use crate::detect::Finding;
 use crate::facts::Facts;
 use crate::id::MailId;
@@ -31,6 +34,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use group::{Group, Groups};
+use rates::{Excess, Gate, Turn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -55,6 +59,11 @@ pub struct Pipeline {
     pub sealer: Arc<Sealer>,
     /// The key of mail keys.
     pub secret: hmac::Key,
+    /// The trace field names no client.
+    pub hide_client: bool,
+    /// Who is told of a sender above the rate.
+    pub admins: Vec<String>,
+    gate: Gate,
     groups: Groups,
 }
 
@@ -75,6 +84,8 @@ struct Case {
     further: bool,
     /// The mail as an earlier transaction had it held.
     held: Option<Box<HeldMail>>,
+    /// Kept until the mail is answered.
+    _turn: Turn,
 }
 
 impl Case {
@@ -91,6 +102,8 @@ enum NotNow {
     Busy(#[from] Busy),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Excess(#[from] Excess),
 }
 
 /// The parts a pipeline is built from.
@@ -110,6 +123,9 @@ pub struct Parts {
     pub reporter: Reporter,
     pub sealer: Arc<Sealer>,
     pub secret: hmac::Key,
+    pub hide_client: bool,
+    pub admins: Vec<String>,
+    pub rates: Rates,
 }
 
 impl Pipeline {
@@ -130,6 +146,9 @@ impl Pipeline {
             reporter: parts.reporter,
             sealer: parts.sealer,
             secret: parts.secret,
+            hide_client: parts.hide_client,
+            admins: parts.admins,
+            gate: Gate::new(parts.rates),
             groups: Groups::new(parts.keep_together_ms),
         }
     }
@@ -153,7 +172,8 @@ impl Pipeline {
         }
         let content = group::mail_key(&self.secret, envelope.sender.as_ref(), &mail);
         let place = self.groups.enter(&content, now_ms);
-        let reply = match Box::pin(self.judge(id.clone(), envelope, mail, content, &place.group, now_ms)).await {
+        let judged = Box::pin(self.judge(id.clone(), &envelope, mail.clone(), content, &place.group, now_ms)).await;
+        let reply = match judged {
             Ok((case, verdict)) => {
                 let rules = self.rules.load();
                 let plan = plan::decide(&verdict, &case.envelope.recipients, &case.facts, &|address| {
@@ -167,6 +187,7 @@ impl Pipeline {
                 }
                 reply
             }
+            Err(NotNow::Excess(excess)) => self.turn_away(&envelope, mail.len(), &excess, now_ms).await,
             Err(error) => {
                 tracing::error!(%id, "failed to {error}");
                 Reply::new(451, "4.3.0", "cannot judge the mail now, try again later")
@@ -181,14 +202,15 @@ impl Pipeline {
     async fn judge(
         &self,
         id: MailId,
-        envelope: Envelope,
+        envelope: &Envelope,
         mail: Bytes,
         content: MailKey,
         group: &Group,
         now_ms: u64,
     ) -> Result<(Case, Verdict), NotNow> {
+        let turn = self.admit(envelope, &content, &id, group, now_ms).await?;
         let (inspection, origin) = tokio::join!(
-            group.inspection.get_or_try_init(|| self.workers.inspect(&envelope, &mail, Want::default())),
+            group.inspection.get_or_try_init(|| self.workers.inspect(envelope, &mail, Want::default())),
             group.origin(&self.store, &content, &id, now_ms, &self.groups),
         );
         let (inspection, origin) = (inspection?, origin?);
@@ -196,7 +218,7 @@ impl Pipeline {
         let held = if group.has_others(origin) { self.store.held_by_key(&key).await? } else { None };
         let rules = self.rules.load_full();
         let mut facts = inspection.facts.clone();
-        facts.recipients = group.join(&envelope);
+        facts.recipients = group.join(envelope);
         let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
@@ -211,10 +233,22 @@ impl Pipeline {
             ..origin.row.clone()
         };
         let (further, held) = (group.is_answered(), held.map(Box::new));
-        Ok((
-            Case { id, key, envelope, mail, facts, findings, now_ms, stamped: false, together, further, held },
-            verdict,
-        ))
+        let envelope = envelope.clone();
+        let case = Case {
+            id,
+            key,
+            envelope,
+            mail,
+            facts,
+            findings,
+            now_ms,
+            stamped: false,
+            together,
+            further,
+            held,
+            _turn: turn,
+        };
+        Ok((case, verdict))
     }
 
     /// What the sender did before the mail's first transaction: completes the facts, and gives what earlier mails add up to. Each is asked once
@@ -292,5 +326,5 @@ fn history_row(rules: &RuleSet, facts: &Facts, key: &MailKey, sender: &Address, 
             (to.map_or(ANY, Class::as_str).to_owned(), sums)
         })
         .collect();
-    HistoryRow { key: key.clone(), sender: sender.clone(), at_ms: first_ms, adds }
+    HistoryRow { key: key.clone(), sender: sender.clone(), at_ms: first_ms, adds, sent: None }
 }

@@ -1,6 +1,7 @@
 //! A mail as it leaves at once, sealed; and a mail that comes back with this guard's own stamp, which passes without a second look.
 //! It refuses to believe a stamp that does not fit content, sender, every recipient and time: such a mail is inspected like any other.
 
+use super::rates::Turn;
 use super::{Case, Pipeline};
 use crate::facts::Facts;
 use crate::id::MailId;
@@ -57,6 +58,7 @@ impl Pipeline {
             together,
             further: false,
             held: None,
+            _turn: Turn::default(),
         };
         Some(Box::pin(self.perform(case, Verdict::default(), Plan::Relay)).await)
     }

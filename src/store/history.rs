@@ -4,7 +4,7 @@
 use super::many::Many;
 use super::row::{Columns, int};
 use super::secret::Secret;
-use super::{MailKey, Store, StoreError};
+use super::{MailKey, NewSent, Store, StoreError};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
@@ -24,6 +24,8 @@ pub struct HistoryRow {
     pub at_ms: u64,
     /// What the mail adds, for each class of recipients that a window may ask for; [`ANY`] for windows without a class.
     pub adds: BTreeMap<String, Sums>,
+    /// What it adds to the bounds of its sender and login, if there are any.
+    pub sent: Option<NewSent>,
 }
 
 /// Sums over a window, or what one mail adds to them.
@@ -35,16 +37,33 @@ pub struct Sums {
     pub mails: u64,
 }
 
-/// A row with its sender hashed.
+/// The rows of one mail, with their senders and logins hashed.
 pub(super) struct Kept {
-    row: HistoryRow,
-    sender: String,
+    key: MailKey,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    class: String,
+    who: String,
+    at_ms: u64,
+    adds: Sums,
 }
 
 impl Kept {
     pub(super) fn new(row: HistoryRow, secret: &Secret) -> Self {
-        let sender = secret.hash(&row.sender);
-        Self { row, sender }
+        let who = secret.hash(&row.sender);
+        let usual = row.adds.into_iter();
+        let usual = usual.map(|(class, adds)| Row { class, who: who.clone(), at_ms: row.at_ms, adds });
+        let sent = row.sent.iter().flat_map(|sent| sent.whose.iter().map(move |whose| (sent, whose)));
+        let sent = sent.map(|(sent, (class, name))| Row {
+            class: (*class).to_owned(),
+            who: secret.hash(name),
+            at_ms: sent.at_ms,
+            adds: sent.sums(),
+        });
+        let rows = usual.chain(sent).filter(|row| row.adds != Sums::default()).collect();
+        Self { key: row.key, rows }
     }
 }
 
@@ -65,28 +84,25 @@ static INSERT: LazyLock<Many> = LazyLock::new(|| {
 /// Writes rows; of a mail that is there already the larger numbers stay.
 pub(super) async fn insert(at: &mut AnyConnection, kept: &[&Kept]) -> Result<(), StoreError> {
     // One statement must not change a row twice: of two transactions of one mail the second goes into a round of its own.
-    let mut rest: Vec<(&Kept, &String, &Sums)> = kept
-        .iter()
-        .flat_map(|kept| kept.row.adds.iter().map(move |(class, adds)| (*kept, class, adds)))
-        .filter(|(.., adds)| **adds != Sums::default())
-        .collect();
+    let mut rest: Vec<(&MailKey, &Row)> =
+        kept.iter().flat_map(|kept| kept.rows.iter().map(|row| (&kept.key, row))).collect();
     while !rest.is_empty() {
         let mut seen = HashSet::new();
         let (now, later): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|(kept, class, _)| seen.insert((&kept.row.key, class.as_str())));
+            rest.into_iter().partition(|(key, row)| seen.insert((*key, row.class.as_str())));
         rest = later;
         for (piece, text) in INSERT.pieces(now.len()) {
             let mut query = sqlx::query(text);
-            for (kept, class, adds) in &now[piece] {
+            for (key, row) in &now[piece] {
                 query = query
-                    .bind(kept.row.key.0.as_str())
-                    .bind(class.as_str())
-                    .bind(kept.sender.as_str())
-                    .bind(int(kept.row.at_ms))
-                    .bind(int(adds.persons))
-                    .bind(int(adds.visible_external))
-                    .bind(int(adds.external_recipients))
-                    .bind(int(adds.mails));
+                    .bind(key.0.as_str())
+                    .bind(row.class.as_str())
+                    .bind(row.who.as_str())
+                    .bind(int(row.at_ms))
+                    .bind(int(row.adds.persons))
+                    .bind(int(row.adds.visible_external))
+                    .bind(int(row.adds.external_recipients))
+                    .bind(int(row.adds.mails));
             }
             query.execute(&mut *at).await?;
         }

@@ -156,10 +156,10 @@ impl Store {
 }
 
 /// Deleted cells are overwritten, so that a wrapped key that is gone is gone from the file; the pages of large rows need not be, they hold
-/// sealed octets.
+/// sealed octets. What a statement needs meanwhile is kept in memory: a confined guard can write nowhere but in its own folder.
 pub(super) const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; \
-     PRAGMA secure_delete = FAST";
-pub(super) const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
+     PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY";
+pub(super) const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY";
 
 pub(super) async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();

@@ -1,6 +1,7 @@
 //! The messages between relay and worker: a length-prefixed JSON head and the raw mail.
 //! It refuses frames above the bounds it is given, so that a broken worker cannot fill the relay's memory.
 
+use super::sandbox::Confinement;
 use crate::inspect::{Context, Inspection, Want};
 use crate::mail::envelope::Envelope;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
+    /// The first message of every worker: what holds it.
+    Ready(Confinement),
     /// The answer; `retire` asks to be replaced (memory has grown).
     Inspected { inspection: Box<Inspection>, retire: bool },
     /// The inspection broke in a way the process survived (a panic in a parser).

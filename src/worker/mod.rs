@@ -3,7 +3,11 @@
 
 pub mod frame;
 mod pool;
+mod probe;
 mod room;
+pub mod sandbox;
 
-pub use pool::{Busy, Options, Pool};
-pub use room::run;
+pub use pool::{Busy, NotStarted, Options, Pool};
+pub use probe::Probe;
+pub use room::{Walls, run};
+pub use sandbox::Confinement;

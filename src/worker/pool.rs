@@ -2,6 +2,8 @@
 //! It refuses to answer "clean" for a mail whose worker failed; the fact is `inspection_failed` with its cause.
 
 use super::frame::{self, HEAD_BYTES, PREFIX, Request, Response};
+use super::sandbox::Confinement;
+use crate::config::file::Confine;
 use crate::facts::Facts;
 use crate::inspect::{Context, Inspection, Want};
 use crate::mail::envelope::Envelope;
@@ -12,7 +14,7 @@ use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -35,6 +37,21 @@ pub struct Options {
     pub deadline: Duration,
     /// Mebibytes of address space of each.
     pub mebibytes: u64,
+    /// How far they give up files, network and system calls.
+    pub confine: Confine,
+}
+
+/// No worker can be had, or none as confined as it must be. The text fits behind "failed to".
+#[derive(Debug, thiserror::Error)]
+#[error("start an inspection process: {0}")]
+pub struct NotStarted(String);
+
+impl NotStarted {
+    /// For a reason outside of the pool.
+    #[must_use]
+    pub fn because(cause: &dyn std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
 }
 
 /// All workers were busy for too long; nothing is known about the mail.
@@ -50,6 +67,7 @@ pub struct Pool {
     idle: Mutex<Vec<Worker>>,
     slots: Semaphore,
     failures: AtomicU64,
+    confinement: OnceLock<Confinement>,
 }
 
 #[derive(Debug)]
@@ -72,6 +90,8 @@ enum Fault {
     Nonsense(serde_json::Error),
     #[error("the worker's answer is too long")]
     TooLong,
+    #[error("the kernel cannot confine it as `confine = \"require\"` asks")]
+    Free,
     #[error("no answer within {0} s")]
     Deadline(u64),
     #[error("{0}")]
@@ -89,6 +109,7 @@ impl Pool {
             idle: Mutex::default(),
             slots,
             failures: AtomicU64::new(0),
+            confinement: OnceLock::new(),
         }
     }
 
@@ -96,6 +117,26 @@ impl Pool {
     pub fn configure(&self, context: Context) {
         let mut current = self.context.write().unwrap_or_else(PoisonError::into_inner);
         *current = (current.0 + 1, Arc::new(context));
+    }
+
+    /// Starts the first worker before any mail needs it, and says what holds it.
+    ///
+    /// # Errors
+    /// [`NotStarted`]: the guard could inspect nothing.
+    pub async fn open(&self) -> Result<Confinement, NotStarted> {
+        let worker = match timeout(self.options.deadline, self.start()).await {
+            Ok(Ok(worker)) => worker,
+            Ok(Err(fault)) => return Err(NotStarted(fault.to_string())),
+            Err(_) => return Err(NotStarted(Fault::Deadline(self.options.deadline.as_secs()).to_string())),
+        };
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        Ok(self.confinement().unwrap_or_default())
+    }
+
+    /// What holds the workers, once one has started.
+    #[must_use]
+    pub fn confinement(&self) -> Option<Confinement> {
+        self.confinement.get().copied()
     }
 
     /// How many inspections could not be finished since the start.
@@ -141,7 +182,7 @@ impl Pool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut worker = match idle {
             Some(worker) => worker,
-            None => self.start()?,
+            None => self.start().await?,
         };
         if worker.generation != generation {
             let configure = Request::Configure(Box::new(Context::clone(&context)));
@@ -159,13 +200,16 @@ impl Pool {
                 Ok(*inspection)
             }
             Response::Failed { cause } => Err(Fault::Said(cause)),
+            Response::Ready(_) => Err(Fault::Said("the worker began anew".to_owned())),
         }
     }
 
-    fn start(&self) -> Result<Worker, Fault> {
+    /// Starts a process and waits until it says what holds it.
+    async fn start(&self) -> Result<Worker, Fault> {
         let mut child = Command::new(&self.options.program)
             .arg("inspect-worker")
             .arg(self.options.mebibytes.to_string())
+            .args((self.options.confine == Confine::Off).then_some("--unconfined"))
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -176,7 +220,17 @@ impl Pool {
         let missing = || Fault::Start(io::ErrorKind::BrokenPipe.into());
         let input = child.stdin.take().ok_or_else(missing)?;
         let output = child.stdout.take().ok_or_else(missing)?;
-        Ok(Worker { _child: child, input, output, generation: 0, mails: 0 })
+        let mut worker = Worker { _child: child, input, output, generation: 0, mails: 0 };
+        match worker.receive().await? {
+            Response::Ready(held) if self.options.confine == Confine::Require && !held.whole() => Err(Fault::Free),
+            Response::Ready(held) => {
+                let _ = self.confinement.set(held);
+                Ok(worker)
+            }
+            Response::Inspected { .. } | Response::Failed { .. } => {
+                Err(Fault::Said("the worker answered before it was asked".to_owned()))
+            }
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 use sekisho::address::Address;
 use sekisho::clock::Clock;
+use sekisho::config::Rates;
+use sekisho::config::file::Confine;
 use sekisho::hold::{Action, Desk};
 use sekisho::limits::Limits;
 use sekisho::mail::envelope::{Client, Envelope, MailParameters, Recipient};
@@ -83,6 +85,7 @@ impl Stage {
             count: 2,
             deadline: Duration::from_mins(1),
             mebibytes: limits.worker_mebibytes,
+            confine: Confine::Auto,
         };
         let workers = Arc::new(Pool::new(options, reload::context(&rules, &limits)));
         let rules = Arc::new(ArcSwap::from_pointee(rules));
@@ -181,6 +184,9 @@ fn build(store: &Arc<Store>, workers: &Arc<Pool>, rules: &Arc<ArcSwap<RuleSet>>,
             zone: TimeZone::UTC,
         },
         secret: hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("mail keys")),
+        hide_client: false,
+        admins: Vec::new(),
+        rates: Rates::default(),
         sealer: Arc::default(),
     })
 }

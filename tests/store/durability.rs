@@ -230,6 +230,7 @@ async fn a_hundred_callers_record_in_groups() {
                         sender: sekisho::address::Address::new(&format!("{caller}@city.example.jp")),
                         at_ms: NOW + number,
                         adds: BTreeMap::from([(ANY.to_owned(), adds)]),
+                        sent: None,
                     };
                     let record = Record { audit: vec![row], history: Some(history), now_ms: NOW, ..Record::default() };
                     let asked = Instant::now();

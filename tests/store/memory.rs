@@ -30,6 +30,7 @@ async fn records_that_are_written_together_are_as_if_written_one_by_one() {
             sender: sender.clone(),
             at_ms: NOW,
             adds: BTreeMap::from([(ANY.to_owned(), sums), ("webmail".to_owned(), sums)]),
+            sent: None,
         };
         let audit = NewAudit::new(NOW, Some(id(number + 1)), Event::Relayed, Outcome::Pass)
             .count("accepted", u64::from(number));
@@ -84,6 +85,7 @@ async fn windows_count_a_mail_once_and_forget_what_did_not_leave() {
             ),
             ("carrier".to_owned(), Sums::default()),
         ]),
+        sent: None,
     };
     for row in [row(1, NOW, 5, 50), row(1, NOW, 3, 90), row(2, NOW + HOUR, 7, 10), row(3, NOW - HOUR, 100, 100)] {
         store.record(Record { history: Some(row), now_ms: NOW, ..Record::default() }).await.unwrap();

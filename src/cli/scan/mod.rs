@@ -9,6 +9,7 @@ pub use report::{Report, schema};
 
 use super::{NO, OK, WRONG, complain, load, print};
 use crate::config::Config;
+use crate::config::file::Confine;
 use crate::inspect::Want;
 use crate::limits::Limits;
 use crate::reload;
@@ -81,6 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             count: workers,
             deadline: Duration::from_secs(limits.inspection_seconds),
             mebibytes: limits.worker_mebibytes,
+            confine: Confine::Auto,
         };
         let pool = Pool::new(options, reload::context(&rules, &limits));
         scan(arguments, &rules, &pool, inputs).await
