@@ -17,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -73,7 +73,7 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| StoreError::file(dir, error))?;
         let dir = dir.canonicalize().map_err(|error| StoreError::file(dir, error))?;
         let lock = match options.role {
-            Role::Server => Some(lock(&dir)?),
+            Role::Server => Some(lock(&dir).await?),
             Role::Tool => None,
         };
         let database = dir.join("store.db");
@@ -199,13 +199,23 @@ async fn check(at: &mut AnyConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
+/// How long a taken lock is waited for. A guard that is killed while it starts a worker leaves its open files to the half-made process, until
+/// that becomes the worker and closes them; the next guard must not fail of that.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+async fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join("lock");
     let file = File::create(&path).map_err(|error| StoreError::file(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(StoreError::file(&path, error)),
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(dir.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(StoreError::file(&path, error)),
+        }
     }
 }
 

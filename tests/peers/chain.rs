@@ -71,10 +71,10 @@ fn offered(port: u16) -> Vec<String> {
 fn no_more_is_offered_than_the_server_behind_takes() {
     let sink = Sink::start();
     for (settings, expected) in [
-        ("", vec!["8BITMIME", "DSN", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE 10240000", "SMTPUTF8"]),
+        ("", vec!["8BITMIME", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE 10240000", "SMTPUTF8"]),
         (
             "message_size_limit = 100000\nsmtpd_discard_ehlo_keywords = dsn, smtputf8",
-            vec!["8BITMIME", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE 100000"],
+            vec!["8BITMIME", "CHUNKING", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE 100000"],
         ),
     ] {
         let behind = Postfix::start(sink.port(), settings).unwrap();

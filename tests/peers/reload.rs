@@ -101,7 +101,7 @@ fn administrators_are_told_once_that_the_certificate_runs_out() {
     let upstream = FakeUpstream::start(yes);
     let mut guard =
         Guard::prepare(&Setup { listener: "tls = \"starttls\"", more: tls::SECTION, ..Setup::before(upstream.port) });
-    tls::certificate(&guard.path(""), "soon.example.jp", "guard");
+    tls::lasting(2, &guard.path(""), "soon.example.jp", "guard");
     guard.launch();
     let told = || upstream.taken_for("admin@example.jp").len();
     wait("the letter", || (told() > 0).then_some(()));

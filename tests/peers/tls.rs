@@ -7,11 +7,27 @@ use std::process::{Command, Stdio};
 /// The sections of a guard that speaks TLS with `guard.pem` and `guard.key` of its folder.
 pub const SECTION: &str = "[tls]\ncertificate = \"guard.pem\"\nkey = \"guard.key\"\n";
 
-/// Makes a self-signed certificate for the loopback with this common name: the PEM files of it and of its key.
+/// Makes a self-signed certificate for the loopback with this common name, good for longer than anybody is warned: the PEM files of it and of
+/// its key.
 pub fn certificate(dir: &Path, name: &str, file: &str) -> (PathBuf, PathBuf) {
+    lasting(60, dir, name, file)
+}
+
+/// One that is good for so many days.
+pub fn lasting(days: u32, dir: &Path, name: &str, file: &str) -> (PathBuf, PathBuf) {
     let (certificate, key) = (dir.join(format!("{file}.pem")), dir.join(format!("{file}.key")));
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            &days.to_string(),
+        ])
         .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
         // rustls takes no authority for a server (RFC 5280 4.2.1.9), and openssl would make one.
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
