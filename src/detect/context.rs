@@ -114,11 +114,15 @@ impl Scan<'_> {
         self.words[start..].iter().take_while(|hit| hit.start <= at + window).any(|hit| wanted(hit.word))
     }
 
-    /// The bounds of the line that holds a position.
+    /// The bounds of the line that holds a position; of a longer line no more than 2,000 octets to either side, since a text may be one line.
     #[must_use]
     pub fn line(&self, at: usize) -> (usize, usize) {
-        let start = memchr::memrchr(b'\n', &self.text.as_bytes()[..at]).map_or(0, |found| found + 1);
-        let end = memchr::memchr(b'\n', &self.text.as_bytes()[at..]).map_or(self.text.len(), |found| at + found);
+        const LOOK: usize = 2_000;
+        let first = self.text.floor_char_boundary(at.saturating_sub(LOOK));
+        let last = self.text.floor_char_boundary((at + LOOK).min(self.text.len()));
+        let bytes = self.text.as_bytes();
+        let start = memchr::memrchr(b'\n', &bytes[first..at]).map_or(first, |found| first + found + 1);
+        let end = memchr::memchr(b'\n', &bytes[at..last]).map_or(last, |found| at + found);
         (start, end)
     }
 

@@ -109,7 +109,9 @@ pub fn find(scan: &Scan<'_>, out: &mut Vec<Entity>) {
             continue;
         }
         let labelled = scan.before_in_line(chain.start, 40, |word| word == Word::Label(Kind::Phone));
-        let fax = scan.text[..chain.start].trim_end_matches([' ', ':', '.', '番', '号', '　']).to_ascii_lowercase();
+        // Only the nearest words: a text may be one line of a million numbers.
+        let near = scan.text.floor_char_boundary(chain.start.saturating_sub(60));
+        let fax = scan.text[near..chain.start].trim_end_matches([' ', ':', '.', '番', '号', '　']).to_ascii_lowercase();
         if fax.ends_with("fax") || fax.ends_with("ファックス") || fax.ends_with("ファクス") {
             continue;
         }

@@ -134,7 +134,9 @@ impl Prose<'_, '_> {
         let records: Vec<(usize, usize)> = paragraphs(self.text)
             .into_iter()
             .filter(|(start, end)| {
-                let inside = entities.iter().filter(|entity| (*start..*end).contains(&entity.start));
+                let first = entities.partition_point(|entity| entity.start < *start);
+                let last = entities.partition_point(|entity| entity.start < *end);
+                let inside = entities[first..last].iter();
                 inside
                     .into_iter()
                     .any(|entity| matches!(entity.kind, Kind::Address | Kind::PostalCode | Kind::BirthDate))
@@ -145,7 +147,9 @@ impl Prose<'_, '_> {
         for line in self.text.split_inclusive('\n') {
             let at = offset;
             offset += line.len();
-            if line.trim().is_empty() || records.iter().any(|(start, end)| (*start..*end).contains(&at)) {
+            let recorded =
+                records.get(records.partition_point(|(_, end)| *end <= at)).is_some_and(|(start, _)| *start <= at);
+            if line.trim().is_empty() || recorded {
                 continue;
             }
             lines += 1;
@@ -269,6 +273,7 @@ impl Prose<'_, '_> {
                 }
             }
         }
+        let labelled = names.len();
         let mut found = Vec::new();
         let mut offset = start;
         for line in text.split_inclusive('\n') {
@@ -276,7 +281,9 @@ impl Prose<'_, '_> {
             name_search::find(line, &mut found);
             for name in found.iter().filter(|name| name.full) {
                 let (from, to) = (offset + name.start, offset + name.end);
-                let known = names.iter().any(|other| other.labelled && other.value.0 < to && from < other.value.1);
+                // The labelled ones stand in the order of the text and do not overlap.
+                let next = names[..labelled].partition_point(|other| other.value.1 <= from);
+                let known = names[..labelled].get(next).is_some_and(|other| other.value.0 < to);
                 if !known {
                     names.push(Named {
                         at: from,
@@ -300,7 +307,7 @@ impl Prose<'_, '_> {
             return Some(before - 1);
         }
         let next = persons.first()?;
-        let same_line = !self.text[at..next.0].contains('\n');
+        let same_line = next.0 - at <= 2_000 && !self.text[at..next.0].contains('\n');
         (same_line || persons.len() == 1).then_some(0)
     }
 
