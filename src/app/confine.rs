@@ -24,6 +24,15 @@ const SETTINGS: [&str; 6] =
     ["/etc", "/proc", "/sys/fs/cgroup", "/sys/devices/system/cpu", "/run/systemd/resolve", "/run/resolvconf"];
 /// Devices that are read, and the one into which workers' complaints go.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/urandom", "/dev/random", "/dev/zero"];
+/// Settings that are links to elsewhere on some systems: the folders they lead into are read too.
+const LINKED: [&str; 6] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
 /// Variables that name further files of the system.
 const VARIABLES: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "TZDIR"];
 /// Names may have to be asked for by TCP.
@@ -72,6 +81,7 @@ fn restrict(config: &Config) -> Result<u32, RulesetError> {
     rules = allow(rules, key.filter_map(|key| key.parent()).map(Path::to_owned), keep)?;
     rules = allow(rules, programs(), read | AccessFs::Execute)?;
     rules = allow(rules, SETTINGS.map(PathBuf::from), read)?;
+    rules = allow(rules, LINKED.iter().flat_map(|file| homes(Path::new(file))), read)?;
     rules = allow(rules, VARIABLES.iter().filter_map(env::var_os).map(PathBuf::from), read)?;
     rules = allow(rules, DEVICES.map(PathBuf::from), AccessFs::ReadFile | AccessFs::WriteFile)?;
     rules = allow(rules, readable(config), read)?;

@@ -175,7 +175,8 @@ impl Pipeline {
                 _ => None,
             })
             .collect();
-        let mail = self.with_received(case, vec![case.mail.clone()]);
+        // As it left: a report must not show a Bcc field either.
+        let mail = self.with_received(case, plan::render(&case.mail, &Change::default()));
         let letter = self.report(case, &mail, &told);
         let copies =
             if open.is_empty() { Vec::new() } else { vec![Copy { recipients: open, change: Change::default() }] };

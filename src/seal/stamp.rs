@@ -26,21 +26,35 @@ const MOST: usize = 8;
 /// Milliseconds that the clocks of two guards may differ.
 const SKEW_MS: u64 = 5 * 60 * 1000;
 
-/// Fields that say who sends what to whom. Clouds on the way add fields of their own, never one of these; who adds, drops or changes one breaks the stamp.
-const COVERED: [&str; 12] = [
-    "from",
-    "sender",
-    "reply-to",
-    "to",
-    "cc",
-    "bcc",
-    "apparently-to",
-    "subject",
-    "date",
-    "message-id",
-    "in-reply-to",
-    "references",
+/// Fields that clouds and mail servers on the way add or change; every other one is covered by the stamp: who adds, drops or changes it breaks it.
+const TRANSPORT: [&str; 22] = [
+    "received",
+    "return-path",
+    "delivered-to",
+    "authentication-results",
+    "authentication-results-original",
+    "received-spf",
+    "arc-seal",
+    "arc-message-signature",
+    "arc-authentication-results",
+    "dkim-signature",
+    "domainkey-signature",
+    "content-language",
+    "accept-language",
+    "thread-index",
+    "thread-topic",
+    "x-received",
+    "x-originatororg",
+    "x-originating-ip",
+    "x-incomingheadercount",
+    "x-eopattributedmessage",
+    "x-eoptenantattributedmessage",
+    NAME,
 ];
+/// Beginnings of further ones.
+const TRANSPORT_FAMILIES: [&str; 6] = ["x-ms-", "x-microsoft-", "x-forefront-", "x-exchange-", "x-google-", "x-gm-"];
+/// Octets of all those fields at most: room for what clouds write, not for a list of people.
+const TRANSPORT_OCTETS: usize = 32 * 1024;
 
 /// The stamp of one guard, or of several with one key.
 pub struct Stamp {
@@ -98,6 +112,7 @@ impl Stamp {
         now_ms: u64,
     ) -> bool {
         !recipients.is_empty()
+            && is_plain(header)
             && header.named(NAME).take(MOST).any(|field| {
                 let value = unfold(header.value(field));
                 let Some(read) = std::str::from_utf8(&value).ok().and_then(Read::of) else { return false };
@@ -136,12 +151,16 @@ impl Stamp {
     }
 }
 
-/// Exchange adds a Content-Language.
 fn is_covered(name: &str) -> bool {
-    COVERED.contains(&name)
-        || name.starts_with("resent-")
-        || name.starts_with("mime-")
-        || name.starts_with("content-") && name != "content-language"
+    !TRANSPORT.contains(&name) && !TRANSPORT_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Is the header one that every program reads alike, without room for text that the stamp does not cover? A line without a colon ends the header
+/// for some programs, which then show what follows as the body.
+fn is_plain(header: &Header<'_>) -> bool {
+    let open = header.fields().iter().filter(|field| !is_covered(&field.name) && field.name != NAME);
+    header.fields().iter().all(|field| field.odd.is_none())
+        && open.map(|field| field.whole.len()).sum::<usize>() <= TRANSPORT_OCTETS
 }
 
 fn tag(key: &hmac::Key, purpose: &str, data: &[u8], octets: usize) -> String {
@@ -243,6 +262,11 @@ mod tests {
             ("Subject: s", "Subject: s\r\nResent-To: d@x.test"),
             ("Subject: s", "Subject: s\r\nReply-To: d@x.test"),
             ("Subject: s", "Subject: s\r\nContent-Type: text/html"),
+            ("Subject: s", "Subject: s\r\nComments: Yamada Taro 090-1234-5678"),
+            ("Subject: s", "Subject: s\r\nX-Note: Yamada Taro 090-1234-5678"),
+            ("Subject: s", "Subject: s\r\nYamada Taro 090-1234-5678"),
+            ("Subject: s", "Subject: s\r\n \r\n Yamada Taro 090-1234-5678"),
+            ("Subject: s", &format!("Subject: s\r\nX-MS-List: {}", "x".repeat(TRANSPORT_OCTETS))),
             ("Subject: s\r\n", ""),
             ("b@x.test,", "d@x.test,"),
             ("t=1800000000", "t=1800000001"),

@@ -43,6 +43,13 @@ pub struct Purged {
     pub stuck: u64,
 }
 
+/// Rows of the trail go in the order of their numbers, so that a gap is only at the beginning.
+const PURGE_TRAIL: &str = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit
+     WHERE seq < COALESCE((SELECT MIN(seq) FROM audit WHERE at_ms >= $1), (SELECT MAX(seq) + 1 FROM audit)) ORDER BY seq LIMIT $2)";
+/// How many [`PURGE_TRAIL`] removes.
+const COUNT_TRAIL: &str = "SELECT COUNT(*) AS goes FROM (SELECT seq FROM audit
+     WHERE seq < COALESCE((SELECT MIN(seq) FROM audit WHERE at_ms >= $1), (SELECT MAX(seq) + 1 FROM audit)) ORDER BY seq LIMIT $2) AS old";
+
 struct Batch {
     sql: &'static str,
     before_ms: u64,
@@ -54,13 +61,17 @@ impl Write for Batch {
     type Out = u64;
 
     async fn apply(&self, at: &mut AnyConnection) -> Result<u64, StoreError> {
-        let gone =
-            sqlx::query(self.sql).bind(int(self.before_ms)).bind(int(BATCH)).execute(&mut *at).await?.rows_affected();
-        if let Some(at_ms) = self.at_ms.filter(|_| gone > 0) {
-            let row = NewAudit::new(at_ms, None, Event::Purged, Outcome::Pass).count("audit_rows", gone);
+        if let Some(at_ms) = self.at_ms {
+            let row = sqlx::query(COUNT_TRAIL).bind(int(self.before_ms)).bind(int(BATCH)).fetch_one(&mut *at).await?;
+            let goes = row.number("goes")?;
+            if goes == 0 {
+                return Ok(0);
+            }
+            // Before the others go: numbers go on, also when all rows are old.
+            let row = NewAudit::new(at_ms, None, Event::Purged, Outcome::Pass).count("audit_rows", goes);
             audit::add(at, &[row]).await?;
         }
-        Ok(gone)
+        Ok(sqlx::query(self.sql).bind(int(self.before_ms)).bind(int(BATCH)).execute(&mut *at).await?.rows_affected())
     }
 }
 
@@ -95,8 +106,6 @@ impl Store {
              AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.mail = held.id AND notice.done_ms = 0) LIMIT $2)";
         let notices = "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE done_ms > 0 AND done_ms < $1
              AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = notice.mail AND held.state = 'held') LIMIT $2)";
-        let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit
-             WHERE seq < COALESCE((SELECT MIN(seq) FROM audit WHERE at_ms >= $1), (SELECT MAX(seq) + 1 FROM audit)) ORDER BY seq LIMIT $2)";
         let history = "DELETE FROM history WHERE (mail_key, class) IN
              (SELECT mail_key, class FROM history WHERE at_ms < $1 LIMIT $2)";
         let contacts = "DELETE FROM contact WHERE (sender, recipient) IN
@@ -111,7 +120,7 @@ impl Store {
             groups: self.batches(groups, Self::groups_before(now_ms), None).await?,
             held: self.batches(held, decided, None).await?,
             notices: self.batches(notices, decided, None).await?,
-            audit: self.batches(audit, now_ms.saturating_sub(retention.audit_ms), Some(now_ms)).await?,
+            audit: self.batches(PURGE_TRAIL, now_ms.saturating_sub(retention.audit_ms), Some(now_ms)).await?,
             history: self.batches(history, now_ms.saturating_sub(retention.history_ms), None).await?,
             contacts: self.batches(contacts, now_ms.saturating_sub(retention.contacts_ms), None).await?,
             bodies: self.needless().await?,

@@ -47,7 +47,8 @@ fn what_the_next_server_refuses_is_reported_and_what_it_defers_comes_later() {
         Guard::start(&Setup { rules: Some(RULES), more: "[outbox]\nretry = \"1s\"", ..Setup::before(upstream.port) });
     let to = owned(&["one@mail.test", "gone@mail.test", "two@mail.test", "later@mail.test"]);
     let data = letter(SENDER, &to, 1);
-    assert_eq!(send(guard.smtp, SENDER, &to, &data), Some(250));
+    let came = [b"Bcc: hidden@mail.test\r\n", data.as_slice()].concat();
+    assert_eq!(send(guard.smtp, SENDER, &to, &came), Some(250));
     let first = upstream.wait_for("one@mail.test");
     assert_eq!(first.rcpt.len(), 2, "{:?}", first.rcpt);
     assert!(first.data.ends_with(&data), "{}", String::from_utf8_lossy(&first.data));
@@ -60,6 +61,8 @@ fn what_the_next_server_refuses_is_reported_and_what_it_defers_comes_later() {
         assert!(text.replace("; ", ";").contains(&part.replace("; ", ";")), "{part} in\n{text}");
     }
     assert!(!text.contains("rfc822;later@mail.test") && !text.contains("rfc822; later@mail.test"), "{text}");
+
+    assert!(!text.contains("hidden"), "a report shows no Bcc field: {text}");
 
     let late = upstream.wait_for("later@mail.test");
     assert_eq!(late.rcpt.len(), 1);
