@@ -15,14 +15,23 @@ const LEASE_MS: u64 = 60_000;
 /// Notices claimed at once.
 const BATCH: u32 = 64;
 
-/// Writes all letters that are due; gives the number of notices.
+/// Writes all letters that are due; gives the number of notices that are done. One about a mail that is damaged does not hold up the others;
+/// it is tried again the next time.
 pub(super) async fn write_due(store: &Store, voice: &Voice, now_ms: u64) -> Result<usize, StoreError> {
     let due = store.claim_notices(now_ms, LEASE_MS, BATCH).await?;
+    let mut done = 0;
     for row in &due {
-        let letters = letters(store, voice, row, now_ms).await?;
+        let letters = match letters(store, voice, row, now_ms).await {
+            Err(error) if error.is_about_row() => {
+                tracing::error!(mail = %row.mail, %error, "failed to write a notice: somebody is not told, see `sekisho store check`");
+                continue;
+            }
+            letters => letters?,
+        };
         store.notice_done(&row.id, letters, now_ms).await?;
+        done += 1;
     }
-    Ok(due.len())
+    Ok(done)
 }
 
 /// The letters for one notice; none when nobody has to be told any more.
@@ -70,5 +79,87 @@ pub(super) fn queued(id: MailId, to: &Address, letter: Vec<u8>, now_ms: u64) -> 
         notices: Vec::new(),
         group: None,
         audit: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::DomainSet;
+    use crate::facts::Facts;
+    use crate::mail::envelope::Client;
+    use crate::notice::{Author, Language, LinkKey};
+    use crate::rules::verdict::{Bilingual, Decider, HoldTerms, OnExpiry, Outcome, Repair, Verdict};
+    use crate::store::{MailKey, NewHold, Options, Role};
+    use jiff::tz::TimeZone;
+    use sqlx::Connection;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn voice() -> Voice {
+        Voice {
+            author: Author::new("sekisho", "guard@city.example.jp").unwrap(),
+            base_url: "https://guard.example.jp".to_owned(),
+            languages: vec![Language::En],
+            zone: TimeZone::UTC,
+            internal: DomainSet::new(["city.example.jp"]),
+            contact: Bilingual::default(),
+            admins: Vec::new(),
+            key: LinkKey::new(&[7; 32]),
+        }
+    }
+
+    fn hold(number: u8) -> NewHold {
+        let sender = Address::new("clerk@city.example.jp");
+        let terms = HoldTerms {
+            decider: Decider::Sender,
+            repairs: vec![Repair::Cancel],
+            approvers: Vec::new(),
+            approvals: 1,
+            escalate: Vec::new(),
+            expires_ms: 1_000_000,
+            on_expiry: OnExpiry::Return,
+        };
+        NewHold {
+            id: MailId::new(NOW, [number; 10]),
+            key: MailKey(format!("{number:064x}")),
+            client: Client::new([192, 0, 2, 1].into()),
+            sender: Some(sender.clone()),
+            parameters: MailParameters::default(),
+            recipients: vec![Recipient::new("one@mail.test")],
+            facts: Facts { sender: Some(sender), ..Facts::default() },
+            findings: Vec::new(),
+            verdict: Verdict { outcome: Outcome::HoldSender, hold: Some(terms), ..Verdict::default() },
+            head: Bytes::new(),
+            body: Bytes::from_static(b"Subject: x\r\n\r\nwords\r\n"),
+            now: Vec::new(),
+            now_ms: NOW,
+            expires_ms: NOW + 1_000_000,
+            settle_ms: 0,
+            history: None,
+            group: None,
+            audit: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_mail_does_not_keep_others_from_being_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { dir: dir.path().to_owned(), role: Role::Server, key_file: None };
+        let store = Store::open(&options).await.unwrap();
+        for number in 1..=3 {
+            store.hold(hold(number)).await.unwrap();
+        }
+        let url = format!("sqlite://{}/store.db", dir.path().display());
+        let mut at = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let first = MailId::new(NOW, [1; 10]);
+        let damage = sqlx::query("UPDATE held SET detail = detail || '!' WHERE id = $1").bind(first.as_str());
+        assert_eq!(damage.execute(&mut at).await.unwrap().rows_affected(), 1);
+        at.close().await.unwrap();
+        assert_eq!(write_due(&store, &voice(), NOW).await.unwrap(), 2);
+        assert_eq!(store.outbox_depth(NOW).await.unwrap().0, 2);
+        // Its own notice is not given up: it is due again after the lease.
+        assert_eq!(write_due(&store, &voice(), NOW + LEASE_MS).await.unwrap(), 0);
+        assert_eq!(store.claim_notices(NOW + 2 * LEASE_MS, LEASE_MS, 9).await.unwrap()[0].mail, first);
     }
 }

@@ -7,9 +7,9 @@ use crate::listen::{Ended, Shared, Verify};
 use crate::relay::Relay;
 use std::sync::Arc;
 
-/// Adds the hooks for logins, when a listener takes any.
+/// Adds the hooks for logins, when a listener takes any and a mail server can be logged in to; without them no AUTH is offered.
 pub(super) fn with_logins(shared: Shared, relay: &Arc<Relay>, config: &Config) -> Shared {
-    if !takes_logins(config) {
+    if !takes_logins(config) || !relay.carries_logins() {
         return shared;
     }
     let (asking, ending) = (Arc::clone(relay), Arc::clone(relay));

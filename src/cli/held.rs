@@ -113,7 +113,7 @@ async fn perform(command: &Command, config: &Config, store: &Arc<Store>) -> u8 {
 
 async fn list(store: &Store, clock: &Clock, all: bool, limit: u32) -> Result<String, String> {
     let filter = HeldFilter { state: (!all).then_some(State::Held), limit, ..HeldFilter::default() };
-    let mails = store.list_held(&filter).await.map_err(|error| error.to_string())?;
+    let (mails, damaged) = store.list_held_and_damaged(&filter).await.map_err(|error| error.to_string())?;
     let mut out = String::new();
     for mail in &mails {
         let _ = writeln!(
@@ -127,7 +127,10 @@ async fn list(store: &Store, clock: &Clock, all: bool, limit: u32) -> Result<Str
             mail.sender.as_ref().map_or("<>", Address::as_str),
         );
     }
-    if mails.is_empty() {
+    for id in &damaged {
+        let _ = writeln!(out, "{id}  damaged: what is kept about it cannot be read; run `sekisho store check`");
+    }
+    if mails.is_empty() && damaged.is_empty() {
         out.push_str("no mail is held\n");
     }
     Ok(out)

@@ -38,7 +38,7 @@ pub(super) async fn run(mut stream: TcpStream, peer: IpAddr, mut place: Place, l
         return;
     }
     let start = Instant::now();
-    let (mut ip, mut relay) = (peer, listener.allows(peer));
+    let (mut ip, mut relay, mut known) = (peer, listener.allows(peer), true);
     if !listener.proxies.is_empty() {
         match timeout(handshake(listener), source(&mut stream)).await {
             Ok(Some(Source::Client(client))) => {
@@ -48,8 +48,8 @@ pub(super) async fn run(mut stream: TcpStream, peer: IpAddr, mut place: Place, l
                     return;
                 }
             }
-            // A client that nobody knows may not relay, whatever the balancer itself may.
-            Ok(Some(Source::Unknown)) => relay = false,
+            // A client that nobody knows may not relay nor speak for others, whatever the balancer itself may.
+            Ok(Some(Source::Unknown)) => (relay, known) = (false, false),
             Ok(None) | Err(_) => {
                 tracing::info!(%peer, "the load balancer sent no PROXY header");
                 return;
@@ -69,7 +69,7 @@ pub(super) async fn run(mut stream: TcpStream, peer: IpAddr, mut place: Place, l
         tls_required: listener.require_tls,
         tls_active: implicit,
         auth_required: listener.auth == Auth::Required,
-        xclient: contain(&listener.xclient, ip),
+        xclient: known && contain(&listener.xclient, ip),
         session: shared.sessions.fetch_add(1, Ordering::Relaxed),
         ..Settings::new(&listener.hostname, ip)
     };

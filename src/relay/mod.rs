@@ -104,6 +104,7 @@ impl Relay {
 
     /// Opens a connection; what is learned of the server is remembered.
     async fn open(&self, hop: &Hop, credentials: Option<Credentials>) -> Result<Connection, OpenError> {
+        let carried = matches!(credentials, Some(Credentials::Carried(_)));
         let via = Via {
             hop,
             hostname: &self.options.hostname,
@@ -118,7 +119,7 @@ impl Relay {
                 Ok(connection)
             }
             Err(error) => {
-                if !is_refused_login(&error) {
+                if !is_about_login(&error, carried) {
                     self.rests.failed(&hop.key, Instant::now());
                 }
                 Err(error)
@@ -297,13 +298,19 @@ fn merge(fates: &mut [Fate], places: Vec<usize>, found: Vec<Fate>) -> bool {
     accepted
 }
 
-/// Did the server only refuse who logged in? That is no failure of the server.
-fn is_refused_login(error: &OpenError) -> bool {
-    use crate::smtp::sender::SenderError::{NoMechanism, Refused};
+/// Is it the login that failed, and not the server? What the settings make impossible, and a refusal of who logged in, is no failure of the
+/// server. With a login that a client brought (`carried`) nothing that happens at AUTH is: a client could else keep a good server resting.
+fn is_about_login(error: &OpenError, carried: bool) -> bool {
+    use crate::smtp::sender::SenderError::{
+        BadCredentials, CredentialsInClear, Lost, NoMechanism, Refused, TimedOut, Unexpected,
+    };
     use crate::smtp::stage::Stage::Authenticate;
     match error {
-        OpenError::Protocol(Refused { stage: Authenticate, reply }) => reply.code != 421,
-        OpenError::Protocol(NoMechanism) => true,
+        OpenError::Protocol(NoMechanism | CredentialsInClear | BadCredentials) => true,
+        OpenError::Protocol(Refused { stage: Authenticate, reply }) => carried || reply.code != 421,
+        OpenError::Protocol(Lost(Authenticate) | TimedOut(Authenticate) | Unexpected { stage: Authenticate, .. }) => {
+            carried
+        }
         _ => false,
     }
 }

@@ -2,7 +2,7 @@
 //! It refuses to judge a login itself, to keep a password, and to lend the connection of one client to another.
 
 use super::connection::{Attempt, Connection, OpenError};
-use super::{Relay, merge, too_many};
+use super::{Policy, Relay, merge, too_many};
 use crate::smtp::auth::Login;
 use crate::smtp::reply::Reply;
 use crate::smtp::sender::{Credentials, Fate, SenderError, Transaction};
@@ -33,6 +33,12 @@ impl Sessions {
 }
 
 impl Relay {
+    /// Can a client's login be carried to any server? Never where none is verified, unless logins may go in clear over the loopback.
+    #[must_use]
+    pub fn carries_logins(&self) -> bool {
+        self.options.log_in_clear || self.options.servers.iter().any(|server| server.tls.policy == Policy::Verify)
+    }
+
     /// Asks the upstream whether it knows this login, on a connection of its own, and gives the upstream's own reply. After 235 the
     /// connection is kept for this session.
     pub async fn log_in(&self, session: u64, login: Login) -> Reply {

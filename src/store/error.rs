@@ -65,6 +65,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Is it about one row alone, so that the others can still be read?
+    #[must_use]
+    pub fn is_about_row(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Row { .. })
+    }
+
     /// An error of a file; a full disk is told apart.
     pub(super) fn file(path: &Path, source: io::Error) -> Self {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

@@ -304,11 +304,19 @@ impl Store {
         row.as_ref().map(|row| mail(row, &self.keys)).transpose()
     }
 
-    /// Held mails, newest first.
+    /// Held mails, newest first. One whose row is damaged is left out, and the log says so.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_held(&self, filter: &HeldFilter) -> Result<Vec<HeldMail>, StoreError> {
+        Ok(self.list_held_and_damaged(filter).await?.0)
+    }
+
+    /// Held mails, newest first, and the ids of those whose rows are damaged.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_held_and_damaged(&self, filter: &HeldFilter) -> Result<(Vec<HeldMail>, Vec<MailId>), StoreError> {
         let rows = sqlx::query(select!(
             "WHERE ($1 = '' OR state = $1) AND ($2 = '' OR sender_key = $2) AND approvers LIKE $3 ESCAPE '\\'
              AND ($4 = '' OR id < $4) ORDER BY id DESC LIMIT $5"
@@ -320,7 +328,18 @@ impl Store {
         .bind(i64::from(filter.limit))
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(|row| mail(row, &self.keys)).collect()
+        let (mut mails, mut damaged) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            match mail(row, &self.keys) {
+                Err(error) if error.is_about_row() => {
+                    let id = row.id("id")?;
+                    tracing::error!(mail = %id, %error, "a held mail cannot be listed, see `sekisho store check`");
+                    damaged.push(id);
+                }
+                mail => mails.push(mail?),
+            }
+        }
+        Ok((mails, damaged))
     }
 
     /// How many mails are in a state.

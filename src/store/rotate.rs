@@ -9,8 +9,7 @@ use super::writer::Write;
 use super::{Store, StoreError};
 use serde::Serialize;
 use sqlx::AnyConnection;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,15 +96,14 @@ impl Write for Retire {
     }
 }
 
-/// While it lives, no other command changes the key, nor copies what is wrapped with it.
+/// While it lives, no other command changes the key, nor copies what is wrapped with it. The folder itself is locked: a lock file that
+/// root made could not be opened by the user of the service.
 pub(super) fn alone(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("rotate.lock");
-    let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-    let lock = lock.map_err(|error| StoreError::file(&path, error))?;
+    let lock = File::open(dir).map_err(|error| StoreError::file(dir, error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::Rotating),
-        Err(TryLockError::Error(error)) => Err(StoreError::file(&path, error)),
+        Err(TryLockError::Error(error)) => Err(StoreError::file(dir, error)),
     }
 }
 

@@ -86,18 +86,22 @@ async fn a_balancer_says_who_the_client_is() {
     let mut behind = listener(Limits { connections_per_client: 1, ..Limits::default() });
     behind.proxies = vec!["127.0.0.1".parse().unwrap()];
     behind.allowed = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+    behind.xclient = behind.allowed.clone();
     let (at, _, shared) = serve(behind).await;
     for (header, expected) in [
         ("PROXY TCP4 10.1.2.3 127.0.0.1 5 25\r\n", "250 2.1.5"),
         ("PROXY TCP4 203.0.113.9 127.0.0.1 5 25\r\n", "554 5.7.1"),
         // The balancer itself would be allowed; a client that it does not know is not.
         ("PROXY UNKNOWN\r\n", "554 5.7.1"),
+        // LOCAL of version 2: the balancer asks whether we live.
+        ("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "554 5.7.1"),
     ] {
         let mut stream = TcpStream::connect(at).await.unwrap();
         let greeting = talk(&mut stream, header, "220 ").await;
         assert!(greeting.starts_with("220 relay.test"), "{header}: {greeting}");
         let said = talk(&mut stream, MAIL, expected).await;
         assert!(said.contains(expected), "{header}: {said}");
+        assert_eq!(said.contains("XCLIENT"), expected.starts_with("250"), "{header}: {said}");
     }
     let mut stream = TcpStream::connect(at).await.unwrap();
     assert_eq!(talk(&mut stream, "EHLO client.test\r\n", "").await, "");

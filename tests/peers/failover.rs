@@ -252,6 +252,43 @@ async fn a_login_is_judged_by_the_server_and_its_connection_is_lent_to_nobody() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_fails_does_not_rest_a_good_server() {
+    let ehlo = "PIPELINING\n8BITMIME\nAUTH PLAIN";
+    let clear = |servers, log_in_clear| {
+        let patience = Patience { command: SHORT, ..Patience::default() };
+        Relay::new(Options { patience, log_in_clear, ..options(servers, Vec::new()) }).unwrap()
+    };
+    for (fault, log_in_clear, code) in [
+        // No server may be told a password in clear.
+        (None, false, 454),
+        (Some(Fault::Drop), true, 235),
+        (Some(Fault::Reset), true, 235),
+        (Some(Fault::Silence), true, 235),
+        (Some(Fault::Say("334 ")), true, 235),
+        (Some(Fault::Say("421 4.7.0 too many failed logins")), true, 235),
+        (Some(Fault::SayAndDrop("421 4.7.0 too many failed logins")), true, 235),
+    ] {
+        let [first, second] = [0, 0].map(|_| FakeUpstream::with(Behaviour { ehlo, ..Behaviour::default() }));
+        if let Some(fault) = fault {
+            first.fault("AUTH", fault);
+        }
+        let relay = clear(vec![at(first.port, 10), at(second.port, 20)], log_in_clear);
+        let reply = relay.log_in(1, login(Mechanism::Plain, "clerk@city.example.jp", PASSWORD)).await;
+        assert_eq!((reply.code, first.faults_left()), (code, 0), "{fault:?}");
+        // The next mail still goes to the first one.
+        assert_eq!(codes(&relay.transact(letter(&["a@mail.test"])).await), ["250"], "{fault:?}");
+        assert_eq!((first.taken().len(), second.taken().len()), (1, 0), "{fault:?}");
+        relay.close().await;
+    }
+    let verified = || server(Place::Host { host: "127.0.0.1".to_owned(), port: 9 }, 10, Policy::Verify);
+    for (servers, log_in_clear, carries) in
+        [(vec![at(9, 10)], false, false), (vec![at(9, 10)], true, true), (vec![at(9, 10), verified()], false, true)]
+    {
+        assert_eq!(clear(servers, log_in_clear).carries_logins(), carries);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_own_login_stands_in_for_a_session_that_died() {
     let upstream =
         FakeUpstream::with(Behaviour { ehlo: "8BITMIME\nAUTH LOGIN", demands_login: true, ..Behaviour::default() });

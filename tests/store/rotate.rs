@@ -6,7 +6,7 @@ use super::sealed::{body, options, private};
 use crate::keeping::{NOW, hold, id, new_hold, new_queued, terms, verdict};
 use sekisho::id::MailId;
 use sekisho::rules::verdict::Decider;
-use sekisho::store::{Options, Role, Store, check};
+use sekisho::store::{Options, Role, Store, StoreError, check};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,7 +47,13 @@ async fn a_new_key_opens_everything_and_the_old_one_is_gone() {
     let mail = hold(&server, new_hold(1, verdict(terms(Decider::Sender)))).await;
     let before = keys(dir.path());
     let tool = Store::open(&Options { role: Role::Tool, ..options(dir.path()) }).await.unwrap();
+    // One change at a time, beside the lock of the server; and no file is left that another user could not open.
+    let other = fs::File::open(dir.path()).unwrap();
+    other.try_lock().unwrap();
+    assert!(matches!(tool.rotate_key().await, Err(StoreError::Rotating)));
+    drop(other);
     let rotated = tool.rotate_key().await.unwrap();
+    assert!(!dir.path().join("rotate.lock").exists());
     assert_eq!((rotated.bodies, rotated.held, rotated.resumed), (1, 1, false));
     let after = keys(dir.path());
     assert_eq!((before.len(), after.len()), (1, 1));

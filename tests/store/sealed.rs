@@ -6,7 +6,7 @@ use crate::keeping::{MINUTE, NOW, hold, id, key, new_hold, new_queued, terms, ve
 use bytes::Bytes;
 use sekisho::id::MailId;
 use sekisho::rules::verdict::Decider;
-use sekisho::store::{Held, Options, Role, Store, StoreError, check};
+use sekisho::store::{Held, HeldFilter, Options, Role, Store, StoreError, check};
 use sqlx::Connection;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -244,4 +244,22 @@ async fn a_store_of_version_1_is_read_and_sealed() {
     let found = check(&options(dir.path()), 0).await.unwrap();
     assert_eq!((found.bodies, found.sealed, &found.problems), (2, 2, &Vec::new()));
     assert!(found.schema > 1);
+}
+
+#[tokio::test]
+async fn a_damaged_row_does_not_hide_the_others() {
+    let dir = private();
+    let store = open(dir.path()).await;
+    for number in 1..=3 {
+        keep(&store, number, 100).await;
+    }
+    let mut at = database(dir.path()).await;
+    let damage = sqlx::query("UPDATE held SET detail = detail || '!' WHERE id = $1").bind(id(2).as_str().to_owned());
+    assert_eq!(damage.execute(&mut at).await.unwrap().rows_affected(), 1);
+    at.close().await.unwrap();
+    assert!(matches!(store.held(&id(2)).await, Err(StoreError::Damaged { .. })));
+    let (mails, damaged) =
+        store.list_held_and_damaged(&HeldFilter { limit: 10, ..HeldFilter::default() }).await.unwrap();
+    assert_eq!(mails.into_iter().map(|mail| mail.id).collect::<Vec<_>>(), [id(3), id(1)]);
+    assert_eq!(damaged, [id(2)]);
 }

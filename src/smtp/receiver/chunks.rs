@@ -44,11 +44,12 @@ impl Receiver {
         };
         let refusal = refusal.or_else(|| self.no_data().err());
         let bounds = self.bounds();
-        if let (None, Some(draft)) = (&refusal, &mut self.draft)
-            && !draft.chunks.begun()
-        {
+        if !self.draft.as_ref().is_some_and(|draft| draft.chunks.begun()) {
+            // Also for a chunk that is refused: its time is not that of an earlier mail.
             self.times.data = self.times.input;
-            draft.chunks = Chunks::Open(Box::new(Decoder::counted(bounds)));
+            if let (None, Some(draft)) = (&refusal, &mut self.draft) {
+                draft.chunks = Chunks::Open(Box::new(Decoder::counted(bounds)));
+            }
         }
         self.state = State::Chunk(Chunk { left: octets, octets, last, refusal });
     }

@@ -40,7 +40,13 @@ impl Receiver {
             ..Client::new(self.client.ip)
         };
         let mut relay = self.relay;
-        for (name, value) in attributes(argument)? {
+        let attributes = attributes(argument)?;
+        if attributes.iter().any(|(name, _)| name == "ADDR") {
+            // Another client: what the one before it proved, by a login or a certificate, is not its own.
+            (client.login, client.session) = (None, None);
+            client.certified.clear();
+        }
+        for (name, value) in attributes {
             match name.as_str() {
                 "ADDR" => match value {
                     Value::Unknown => relay = false,
