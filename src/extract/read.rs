@@ -56,6 +56,11 @@ fn guarded(path: &str, budget: &mut Budget, out: &mut Extracted, reader: impl Fn
 fn settled(kind: Kind, input: &PartInput<'_>) -> Kind {
     let declared = input.declared_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     let named = |extension: &str| input.names.iter().any(|name| disguise::extension(name) == extension);
+    // A text that people see in the window of the mail is text, also with some control characters in it.
+    let shown = input.role == Role::Body && (declared.is_empty() || declared.starts_with("text/"));
+    if kind == Kind::Binary && shown && text::is_mostly_text(input.bytes) {
+        return if declared == "text/html" { Kind::Html } else { Kind::Text };
+    }
     if !kind.is_text() || matches!(kind, Kind::Rtf) {
         return kind;
     }

@@ -151,6 +151,12 @@ const NOISE_BLOCK: usize = 4 * 1024;
 /// charset and base64 at most 6.6, and text with as much noise beside it about 7.3.
 const NOISE_BITS: f64 = 7.6;
 
+/// Is this text with some control characters in it, and no data of another sort?
+pub(super) fn is_mostly_text(bytes: &[u8]) -> bool {
+    let control = |byte: &&u8| matches!(byte, 0x00..=0x08 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F);
+    bytes.iter().filter(control).count() * 10 <= bytes.len() * 3 && !bytes.chunks(NOISE_BLOCK).any(is_noise)
+}
+
 /// Is this block compressed or encrypted, so that no text can be in it?
 fn is_noise(block: &[u8]) -> bool {
     if block.len() < NOISE_BLOCK {
@@ -256,6 +262,9 @@ mod tests {
         }
         assert!((0..50).all(|_| is_noise(&noise(NOISE_BLOCK))));
         assert!(!is_noise(&noise(NOISE_BLOCK - 1)), "a short end is read in any case");
+        assert!(is_mostly_text(b"a bell \x07 and an escape \x1b\r\n") && !is_mostly_text(b"\x01\x02\x03"));
+        assert!(is_mostly_text(&(1..=255).collect::<Vec<u8>>()));
+        assert!(!is_mostly_text(&noise(NOISE_BLOCK)));
     }
 
     #[test]

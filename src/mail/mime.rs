@@ -48,18 +48,20 @@ impl Walk<'_> {
             return;
         }
         let header = Header::scan(raw);
-        let damage = &mut message.damage;
-        damage.header_too_large |=
+        message.damage.header_too_large |=
             header.end() > self.limits.header_bytes || header.fields().len() > self.limits.header_fields;
         if place.section.is_empty() {
             if place.depth == 0 {
-                note_oddities(&header, damage);
+                if begins_with_text(&header) {
+                    drop_stray(&raw[..header.body()], message);
+                } else {
+                    note_oddities(&header, &mut message.damage);
+                }
             }
         } else {
             part_header(raw, &header, message);
         }
-        let damage = &mut message.damage;
-        let declared = Declared::read(&header, place.default_type, damage);
+        let declared = Declared::read(&header, place.default_type, &mut message.damage);
         message.types.push(DeclaredType { name: declared.kind.token.clone(), parameters: declared.kind.all() });
         let body = &raw[header.body()..];
         let offset = place.offset.map(|offset| offset + header.body());
@@ -182,6 +184,13 @@ fn note_oddities(header: &Header<'_>, damage: &mut Damage) {
             _ => {}
         }
     }
+}
+
+/// Is the first line no field, and no line a field of MIME? Then there is no header: mail programs show all as text, and servers take it so too.
+fn begins_with_text(header: &Header<'_>) -> bool {
+    let mime = |name: &str| name.starts_with("content-") || name == "mime-version";
+    header.fields().first().is_some_and(|field| field.odd == Some(Oddity::NoColon))
+        && !header.fields().iter().any(|field| mime(&field.name))
 }
 
 /// Keeps what stands in the header of a part besides its MIME fields. A line without a colon may be content whose empty line is missing.

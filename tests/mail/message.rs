@@ -207,7 +207,11 @@ fn what_readers_take_differently_is_said_and_both_readings_are_kept() {
             "no empty line in a part",
             "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n秘密の名簿\r\n--b--\r\n".to_owned(),
         ),
-        ("a header line without colon", "no colon\r\nSubject: x\r\n\r\n秘密の名簿".to_owned()),
+        ("a header line without colon", "Subject: x\r\nno colon\r\n\r\n秘密の名簿".to_owned()),
+        (
+            "text first, then a type",
+            format!("no colon\r\nContent-Transfer-Encoding: base64\r\n\r\n{secret}\r\n秘密の名簿"),
+        ),
         ("a blank fold", "Subject: x\r\n \r\nContent-Type: text/plain\r\n\r\n秘密の名簿".to_owned()),
     ] {
         let message = parse(raw.as_bytes());
@@ -236,6 +240,10 @@ fn sloppy_but_clear_mails_are_not_damaged() {
         ("a stray = in quoted-printable", "Content-Transfer-Encoding: quoted-printable\r\n\r\na = text\r\n"),
         ("the same type twice", "Content-Type: text/plain\r\nContent-Type: text/plain\r\n\r\ntext"),
         ("no header at all", "\r\ntext"),
+        ("text from the first line on", "text\r\nmore: text\r\n\r\ntext\r\n"),
+        ("the line of a mailbox file", "From a@b.test Fri\r\nSubject: x\r\n\r\ntext\r\n"),
+        ("a blank in front", " text\r\nSubject: x\r\n\r\ntext\r\n"),
+        ("a dot alone", ".\r\n"),
         ("an empty mail", ""),
         ("an empty multipart", "Content-Type: multipart/mixed; boundary=b\r\n\r\n"),
         ("an odd attached mail", "Content-Type: message/rfc822\r\n\r\nno colon\r\nSubject: x\r\n\r\ntext"),
