@@ -30,6 +30,12 @@ impl Network {
     pub fn contains(&self, ip: IpAddr) -> bool {
         width(ip) == width(self.base) && masked(ip, self.prefix) == self.base
     }
+
+    /// Is everybody (of IPv4 or of IPv6) in it?
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.prefix == 0
+    }
 }
 
 impl FromStr for Network {

@@ -20,6 +20,7 @@ use crate::hold::Desk;
 use crate::listen::tls::{Certificate, Clients, TlsError};
 use crate::listen::{self, Listener, Shared, Start};
 use crate::mail::charset;
+use crate::network::Network;
 use crate::notice::Author;
 use crate::notice::link::LinkKey;
 use crate::outbox::{Outbox, Patience, Reporter};
@@ -194,6 +195,9 @@ impl App {
         let tasks = TaskTracker::new();
         let mut listening = Vec::new();
         for (socket, listener) in sockets.listeners.into_iter().zip(&config.listeners) {
+            if listener.allowed.iter().any(Network::is_everybody) {
+                tracing::warn!(listener = %listener.listen, "everybody may send mail to anybody through this listener, as `allowed` says");
+            }
             let socket = ready(socket)?;
             if let Ok(at) = socket.local_addr() {
                 listening.push(at);

@@ -25,12 +25,12 @@ pub struct Arguments {
 enum Command {
     /// Read a folder of rules, and say what is wrong or odd about it.
     Check {
-        /// The folder; without it, the shipped set.
+        /// The folder; without it, `rules` in this folder, or else the shipped set.
         folder: Option<PathBuf>,
     },
     /// Run all examples of a folder of rules.
     Test {
-        /// The folder; without it, the shipped set.
+        /// The folder; without it, `rules` in this folder, or else the shipped set.
         folder: Option<PathBuf>,
         /// In the form that build servers read.
         #[arg(long)]
@@ -54,8 +54,11 @@ enum Lang {
 /// Runs it.
 pub(super) fn run(arguments: &Arguments) -> u8 {
     match &arguments.command {
-        Command::Check { folder } => compiled(folder.as_deref()).map_or(WRONG, |set| check(&set)),
-        Command::Test { folder, junit } => compiled(folder.as_deref()).map_or(WRONG, |set| test(&set, *junit)),
+        Command::Check { folder } => {
+            let folder = chosen(folder.as_deref());
+            compiled(folder).map_or(WRONG, |set| check(&set, folder))
+        }
+        Command::Test { folder, junit } => compiled(chosen(folder.as_deref())).map_or(WRONG, |set| test(&set, *junit)),
         Command::Schema => {
             print(&format!("{}\n", serde_json::to_string_pretty(&rules::schema()).unwrap_or_default()));
             OK
@@ -68,6 +71,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             OK
         }
     }
+}
+
+/// The folder that was named, or the one that `sekisho init` writes.
+fn chosen(folder: Option<&Path>) -> Option<&Path> {
+    folder.or_else(|| Some(Path::new("rules")).filter(|rules| rules.is_dir()))
 }
 
 fn compiled(folder: Option<&Path>) -> Option<RuleSet> {
@@ -88,10 +96,16 @@ fn compiled(folder: Option<&Path>) -> Option<RuleSet> {
     }
 }
 
-fn check(set: &RuleSet) -> u8 {
+fn check(set: &RuleSet, folder: Option<&Path>) -> u8 {
+    let place = folder.map_or_else(|| "the shipped set".to_owned(), |folder| folder.display().to_string());
     let problems = lint(set);
     print(&render_all(&problems, io::stdout().is_terminal()));
-    print(&format!("{} rules, {} examples, {} remarks\n", set.rules().len(), set.examples().len(), problems.len()));
+    print(&format!(
+        "{place}: {} rules, {} examples, {} remarks\n",
+        set.rules().len(),
+        set.examples().len(),
+        problems.len()
+    ));
     if problems.iter().any(|problem| problem.severity() == Severity::Error) { NO } else { OK }
 }
 

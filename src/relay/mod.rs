@@ -322,7 +322,7 @@ fn refused_all(count: usize, error: &OpenError) -> Vec<Fate> {
         OpenError::Protocol(Refused { reply, .. }) if reply.is_transient() => {
             vec![Fate::Deferred(reply.clone()); count]
         }
-        _ => deferred(count, &error.to_string()),
+        _ => deferred(count, &format!("failed to {error}")),
     }
 }
 
