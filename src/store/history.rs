@@ -185,19 +185,4 @@ impl Store {
         }
         Ok(found)
     }
-
-    /// Sums over what a sender sent since a moment (epoch milliseconds, inclusive) to a class of recipients, or to [`ANY`].
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn window(
-        &self,
-        sender: &Address,
-        since_ms: u64,
-        class: &str,
-        except: Option<&MailKey>,
-    ) -> Result<Sums, StoreError> {
-        let window = Window { since_ms, class: class.to_owned() };
-        Ok(self.windows(sender, &[window], except).await?.pop().unwrap_or_default())
-    }
 }
