@@ -15,3 +15,5 @@ mod refused;
 mod shipped;
 #[path = "rules/verdicts.rs"]
 mod verdicts;
+#[path = "rules/windows.rs"]
+mod windows;

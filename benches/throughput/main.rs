@@ -1,7 +1,7 @@
 //! Measures the guard against Postfix in the same run: mails per second and CPU per mail, with our own load generator and sink.
 //! It refuses to pass or fail: it prints what it measured.
 //!
-//! `cargo bench --bench throughput` ; `-- --quick` sends a tenth of the mails.
+//! `cargo bench --bench throughput` ; `-- --quick` sends a tenth of the mails, `-- --alone` leaves Postfix out, `-- 20` has 20 connections only.
 
 mod load;
 mod process;
@@ -24,13 +24,14 @@ struct Row {
 }
 
 fn main() -> io::Result<()> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let scale = if quick { 1 } else { 10 };
+    let asked = |word: &str| std::env::args().any(|argument| argument == word);
+    let scale = if asked("--quick") { 1 } else { 10 };
+    let only: Option<usize> = std::env::args().find_map(|argument| argument.parse().ok());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _context = runtime.enter();
     let sink = runtime.block_on(Sink::start())?;
     let guard = Guard::start(sink.port)?;
-    let postfix = if postfix::installed() {
+    let postfix = if postfix::installed() && !asked("--alone") {
         Some(postfix::Postfix::start(
             sink.port,
             "default_process_limit = 200\nsmtp_destination_concurrency_limit = 50\n",
@@ -45,6 +46,9 @@ fn main() -> io::Result<()> {
     )?;
     header(&mut out)?;
     for (connections, mails) in [(1, 100 * scale), (20, 400 * scale), (100, 400 * scale)] {
+        if only.is_some_and(|only| only != connections) {
+            continue;
+        }
         let job = Job { connections, mails, recipients: 1, bytes: 5 * 1024, run: 0 };
         let direct = runtime.block_on(load::run(sink.port, &sink, &job))?;
         print(
@@ -57,6 +61,9 @@ fn main() -> io::Result<()> {
             },
         )?;
         compare(&runtime, &mut out, &sink, &guard, postfix.as_ref(), &job, &format!("{connections:>3} connections"))?;
+    }
+    if only.is_some() {
+        return Ok(());
     }
     writeln!(out, "\none mail to 421 recipients (seconds a mail: 1 / mails per second)")?;
     header(&mut out)?;

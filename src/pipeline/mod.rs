@@ -219,10 +219,10 @@ impl Pipeline {
         let rules = self.rules.load_full();
         let mut facts = inspection.facts.clone();
         facts.recipients = group.join(envelope);
-        let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         facts.time = self.clock.local(now_ms);
         facts.login.clone_from(&envelope.client.login);
         facts.client = Some(envelope.client.origin());
+        let before = self.history(&rules, envelope.sender.as_ref(), &mut facts, group, &origin.row).await?;
         let earlier = origin.row.verdict.iter().chain(held.iter().map(|held| &held.verdict)).cloned();
         let verdict = group.strictest(evaluate(&rules, &facts), earlier);
         let findings = if verdict.outcome == Outcome::Pass { Vec::new() } else { inspection.findings.clone() };
@@ -252,7 +252,8 @@ impl Pipeline {
     }
 
     /// What the sender did before the mail's first transaction: completes the facts, and gives what earlier mails add up to. Each is asked once
-    /// for one mail, so that mails which come between its transactions change nothing.
+    /// for one mail, so that mails which come between its transactions change nothing; and windows only when they can change the verdict.
+    /// All other facts are there already.
     async fn history(
         &self,
         rules: &RuleSet,
@@ -263,28 +264,6 @@ impl Pipeline {
     ) -> Result<BTreeMap<String, u64>, StoreError> {
         let Some(sender) = sender else { return Ok(BTreeMap::new()) };
         let mut known = group.history.lock().await;
-        let asked = |query: &WindowQuery| {
-            let key = query.key();
-            known.windows.contains_key(&key) || origin.windows.contains_key(&key)
-        };
-        let open: Vec<WindowQuery> = rules.windows().iter().filter(|query| !asked(query)).copied().collect();
-        let windows: Vec<Window> = open.iter().map(|query| window(*query, origin.first_ms)).collect();
-        let sums = self.store.windows(sender, &windows, Some(&origin.key())).await?;
-        for (query, sums) in open.iter().zip(sums) {
-            let before = match query.of {
-                Counted::Persons => sums.persons,
-                Counted::VisibleExternal => sums.visible_external,
-                Counted::ExternalRecipients => sums.external_recipients,
-                Counted::Mails => sums.mails,
-            };
-            known.windows.insert(query.key(), before);
-        }
-        for query in rules.windows() {
-            let key = query.key();
-            let before = known.windows.get(&key).or(origin.windows.get(&key)).copied().unwrap_or_default();
-            facts.windows.insert(key.clone(), before + rules.contribution(query, facts));
-            known.windows.insert(key, before);
-        }
         if rules.uses_first_contact() {
             let all = facts.recipients.iter();
             let new: Vec<Address> = all.filter(|address| !known.asked.contains(address.key())).cloned().collect();
@@ -292,6 +271,34 @@ impl Pipeline {
             known.asked.extend(new.iter().map(|address| address.key().to_owned()));
             known.first_contact.extend(first);
             facts.first_contact.clone_from(&known.first_contact);
+        }
+        for (key, before) in &origin.windows {
+            known.windows.entry(key.clone()).or_insert(*before);
+        }
+        let mut open = rules.open_windows(facts);
+        open.retain(|query| !known.windows.contains_key(&query.key()));
+        if !open.is_empty() {
+            // What came while the mail was on its way counts for its first transaction, and then no more.
+            let until_ms = if group.is_answered() { origin.first_ms } else { u64::MAX };
+            let windows: Vec<Window> = open.iter().map(|query| window(*query, origin.first_ms, until_ms)).collect();
+            let sums = self.store.windows(sender, &windows, Some(&origin.key())).await?;
+            for (query, sums) in open.iter().zip(sums) {
+                let before = match query.of {
+                    Counted::Persons => sums.persons,
+                    Counted::VisibleExternal => sums.visible_external,
+                    Counted::ExternalRecipients => sums.external_recipients,
+                    Counted::Mails => sums.mails,
+                };
+                known.windows.insert(query.key(), before);
+            }
+        }
+        if !known.windows.is_empty() {
+            for query in rules.windows() {
+                let key = query.key();
+                if let Some(before) = known.windows.get(&key) {
+                    facts.windows.insert(key, before + rules.contribution(query, facts));
+                }
+            }
         }
         Ok(known.windows.clone())
     }
@@ -303,9 +310,10 @@ pub(crate) fn new_id(now_ms: u64) -> Option<MailId> {
 }
 
 /// The window of the sender's history that a rule asks for.
-fn window(query: WindowQuery, now_ms: u64) -> Window {
+fn window(query: WindowQuery, first_ms: u64, until_ms: u64) -> Window {
     Window {
-        since_ms: now_ms.saturating_sub(u64::from(query.hours) * 3_600_000),
+        since_ms: first_ms.saturating_sub(u64::from(query.hours) * 3_600_000),
+        until_ms,
         class: query.to.map_or(ANY, Class::as_str).to_owned(),
     }
 }

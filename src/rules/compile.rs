@@ -6,6 +6,7 @@ use super::document::{self, Entry, Table};
 use super::example::{self, Example};
 use super::keys;
 use super::lists::Lists;
+use super::need;
 use super::set::{Mode, Rule, RuleSet, Scope, survey};
 use super::text::fold;
 use super::then;
@@ -176,7 +177,10 @@ fn read_rule(
         Some(unless) => Some(unless?),
         None => None,
     };
-    Some(Rule { id, title, mode, scope, when: when?, unless, then: then?, source: table.source.clone(), span })
+    let (when, then) = (when?, then?);
+    let mut asks_window = false;
+    need::each_window(&when, unless.as_ref(), |_| asks_window = true);
+    Some(Rule { id, title, mode, scope, when, unless, then, asks_window, source: table.source.clone(), span })
 }
 
 /// The id with its place: it goes into SMTP replies, metrics and URLs, so its alphabet is small.

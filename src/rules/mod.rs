@@ -19,6 +19,7 @@ pub mod window;
 // From facts to a verdict
 mod evaluate;
 mod explain;
+mod need;
 pub mod verdict;
 mod view;
 // Around the rules

@@ -57,6 +57,8 @@ pub struct Rule {
     pub unless: Option<Condition>,
     /// What happens.
     pub then: Actions,
+    /// Does a condition ask for a window?
+    pub(super) asks_window: bool,
     pub(super) source: Source,
     pub(super) span: Range<usize>,
 }

@@ -121,6 +121,8 @@ pub(super) async fn forget(at: &mut AnyConnection, key: &MailKey) -> Result<(), 
 pub struct Window {
     /// Epoch milliseconds, inclusive.
     pub since_ms: u64,
+    /// Epoch milliseconds, inclusive.
+    pub until_ms: u64,
     /// The class of recipients, or [`ANY`].
     pub class: String,
 }
@@ -136,9 +138,10 @@ fn statement(windows: usize) -> String {
              CAST(COALESCE(SUM(visible_external), 0) AS BIGINT) AS visible_external,
              CAST(COALESCE(SUM(external_recipients), 0) AS BIGINT) AS external_recipients,
              CAST(COALESCE(SUM(mails), 0) AS BIGINT) AS mails
-             FROM history WHERE sender = $1 AND mail_key <> $2 AND class = ${} AND at_ms >= ${}",
-            number * 2 + 3,
-            number * 2 + 4,
+             FROM history WHERE sender = $1 AND mail_key <> $2 AND class = ${} AND at_ms >= ${} AND at_ms <= ${}",
+            number * 3 + 3,
+            number * 3 + 4,
+            number * 3 + 5,
         )
     };
     (0..windows).map(one).collect::<Vec<_>>().join(" UNION ALL ")
@@ -161,13 +164,13 @@ impl Store {
     ) -> Result<Vec<Sums>, StoreError> {
         let sender = self.secret.hash(sender);
         let mut found = Vec::with_capacity(windows.len());
-        // Each statement is a way to another thread and back, and this is asked for every mail.
+        // Each statement is a way to another thread and back.
         for group in windows.chunks(TOGETHER) {
             let Some(text) = STATEMENTS.get(group.len() - 1) else { continue };
             let mut query =
                 sqlx::query(text.as_str()).bind(sender.as_str()).bind(except.map_or("", |key| key.0.as_str()));
             for window in group {
-                query = query.bind(window.class.as_str()).bind(int(window.since_ms));
+                query = query.bind(window.class.as_str()).bind(int(window.since_ms)).bind(int(window.until_ms));
             }
             let mut sums = vec![Sums::default(); group.len()];
             for row in query.fetch_all(&self.read).await? {

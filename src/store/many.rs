@@ -4,28 +4,24 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// Rows of one statement; any number of rows is made of these.
-const SIZES: [usize; 5] = [16, 8, 4, 2, 1];
+/// Rows of one statement at most; any number of rows is made of full ones and one more. Each connection keeps a hundred statements prepared.
+const MOST: usize = 16;
 
-/// One statement for each of the sizes.
+/// One statement for each number of rows.
 pub(super) struct Many {
-    texts: [String; SIZES.len()],
+    texts: Vec<String>,
 }
 
 impl Many {
     /// `head`, then a parenthesis a row, then `tail`. In `row`, `?` stands for the next placeholder and `#` for the number of the row, from 1.
     pub(super) fn new(head: &str, row: &str, tail: &str) -> Self {
-        Self { texts: SIZES.map(|size| text(head, row, tail, size)) }
+        Self { texts: (1..=MOST).map(|size| text(head, row, tail, size)).collect() }
     }
 
     /// Which rows go into which statement.
     pub(super) fn pieces(&self, rows: usize) -> impl Iterator<Item = (Range<usize>, &str)> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let (size, text) = SIZES.iter().zip(&self.texts).find(|(size, _)| at + **size <= rows)?;
-            at += size;
-            Some((at - size..at, text.as_str()))
-        })
+        let pieces = (0..rows).step_by(MOST).map(move |at| at..rows.min(at + MOST));
+        pieces.filter_map(|piece| Some((piece.clone(), self.texts.get(piece.len().checked_sub(1)?)?.as_str())))
     }
 }
 

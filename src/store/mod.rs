@@ -58,7 +58,8 @@ use crate::plan::Change;
 use crate::rules::verdict::{Repair, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// What makes several transactions one mail: a keyed digest over sender, Message-ID and content (trace fields left out), as lower-case hex.
+/// What makes several transactions one mail. Of a mail as it came: a keyed digest over sender, Message-ID and content (trace fields left out), as
+/// lower-case hex; of a mail that was judged: the id of its first transaction, so that the same content is another mail another day.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MailKey(pub String);
 

@@ -96,7 +96,7 @@ impl Store {
         let keys = Arc::new(Keyring::open(&options.key_file())?);
         let store = Self {
             read,
-            writer: Writer::start(write),
+            writer: Writer::start(write, false),
             bodies: Bodies::open(&dir.join("bodies"), Arc::clone(&keys))?,
             secret: Secret::open(&dir)?,
             keys,
@@ -121,7 +121,7 @@ impl Store {
         let keys = Arc::new(Keyring::memory()?);
         let store = Self {
             read: pool.clone(),
-            writer: Writer::start(pool),
+            writer: Writer::start(pool, true),
             bodies: Bodies::in_rows(Arc::clone(&keys)),
             secret: Secret::fresh()?,
             keys,

@@ -6,7 +6,7 @@ use super::row::{Columns, int};
 use sqlx::{AnyConnection, Connection};
 
 /// One entry per version, never edited once released: a change is a new entry.
-const VERSIONS: &[&[&str]] = &[FIRST, TOGETHER, SEALED, COVERED];
+const VERSIONS: &[&[&str]] = &[FIRST, TOGETHER, SEALED, COVERED, IN_TIME];
 
 /// Version 1.
 const FIRST: &[&str] = &[
@@ -139,6 +139,13 @@ const COVERED: &[&str] = &[
     "DROP INDEX IF EXISTS history_sender",
     "CREATE INDEX history_sender ON history
         (sender, class, at_ms, mail_key, persons, visible_external, external_recipients, mails)",
+];
+
+/// The key of a mail is the id of its first transaction alone, no longer behind the 64 digits of its content: rows of mails that come together
+/// are written to the same pages.
+const IN_TIME: &[&str] = &[
+    "UPDATE history SET mail_key = SUBSTR(mail_key, 66) WHERE LENGTH(mail_key) = 91",
+    "UPDATE held SET mail_key = SUBSTR(mail_key, 66) WHERE LENGTH(mail_key) = 91",
 ];
 
 /// The newest version that this program knows.

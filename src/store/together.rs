@@ -31,10 +31,11 @@ pub struct MailGroup {
 }
 
 impl MailGroup {
-    /// The key of the mail: the same content that comes again later, as a mail of its own, has another one.
+    /// The key of the mail, which is the id of its first transaction: the same content that comes again later, as a mail of its own, has
+    /// another one. Keys follow the time, so that rows of mails that come together lie together.
     #[must_use]
     pub fn key(&self) -> MailKey {
-        MailKey(format!("{}-{}", self.content.0, self.mail))
+        MailKey(self.mail.to_string())
     }
 }
 

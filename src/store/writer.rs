@@ -3,7 +3,8 @@
 
 use super::StoreError;
 use super::audit::{self, Recording};
-use sqlx::{AnyConnection, AnyPool, Connection};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
 use std::slice;
@@ -88,10 +89,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer on a pool of its own.
-    pub(super) fn start(pool: AnyPool) -> Self {
+    /// Starts the writer on a pool of its own, or on one that it shares with readers.
+    pub(super) fn start(pool: AnyPool, shared: bool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(work(pool, waiting));
+        let way = Way { pool, at: None, shared };
+        tokio::spawn(work(way, waiting));
         Self { queue }
     }
 
@@ -113,7 +115,17 @@ impl Writer {
     }
 }
 
-async fn work(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
+/// The way to the database.
+struct Way {
+    pool: AnyPool,
+    /// The connection of the last group. Giving it back to the pool between two groups would be a task and a question to the database each time.
+    at: Option<PoolConnection<Any>>,
+    /// Others need the connection too.
+    shared: bool,
+}
+
+async fn work(mut way: Way, mut waiting: mpsc::Receiver<Message>) {
+    let pool = way.pool.clone();
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
     let mut messages = Vec::with_capacity(GROUP);
     let mut closing = Vec::new();
@@ -127,12 +139,19 @@ async fn work(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
                 }
             }
         }
+        let jobs = std::mem::take(&mut group);
+        let shared = way.shared;
         // A defect in one job must not end the writer: it ends this task, and the callers of the group see their answers dropped.
-        let committed = tokio::spawn(commit_group(pool.clone(), std::mem::take(&mut group))).await;
-        if let Err(error) = committed {
+        let committed = tokio::spawn(async move {
+            commit_group(&mut way, jobs).await;
+            way
+        });
+        way = committed.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a group of jobs ended by itself");
-        }
+            Way { pool: pool.clone(), at: None, shared }
+        });
     }
+    drop(way);
     pool.close().await;
     for reply in closing {
         // Whoever asked may have gone away.
@@ -141,9 +160,9 @@ async fn work(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
 }
 
 /// Commits all jobs together; when that fails, each by itself, so that only the guilty ones fail.
-async fn commit_group(pool: AnyPool, mut group: Vec<Box<dyn Job>>) {
+async fn commit_group(way: &mut Way, mut group: Vec<Box<dyn Job>>) {
     if group.len() > 1 {
-        let committed = commit(&pool, &mut group).await;
+        let committed = way.commit(&mut group).await;
         match committed {
             Ok(()) => return group.into_iter().for_each(|job| job.answer(Ok(()))),
             // Each of them would wait as long again.
@@ -152,7 +171,7 @@ async fn commit_group(pool: AnyPool, mut group: Vec<Box<dyn Job>>) {
         }
     }
     for mut job in group {
-        let committed = commit(&pool, slice::from_mut(&mut job)).await;
+        let committed = way.commit(slice::from_mut(&mut job)).await;
         if let Err(error) = &committed {
             tracing::error!(%error, "failed to commit");
         }
@@ -160,15 +179,22 @@ async fn commit_group(pool: AnyPool, mut group: Vec<Box<dyn Job>>) {
     }
 }
 
-/// All jobs in one transaction, or none of them.
-async fn commit(pool: &AnyPool, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let mut at = pool.acquire().await?;
-    let result = transaction(&mut at, jobs).await;
-    if result.is_err() {
-        // SQLite may have ended the transaction by itself (full disk, I/O error): a new connection knows where it stands.
-        at.close_on_drop();
+impl Way {
+    /// All jobs in one transaction, or none of them.
+    async fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let mut at = match self.at.take() {
+            Some(at) => at,
+            None => self.pool.acquire().await?,
+        };
+        let result = transaction(&mut at, jobs).await;
+        if result.is_err() {
+            // SQLite may have ended the transaction by itself (full disk, I/O error): a new connection knows where it stands.
+            at.close_on_drop();
+        } else if !self.shared {
+            self.at = Some(at);
+        }
+        result
     }
-    result
 }
 
 async fn transaction(at: &mut AnyConnection, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {

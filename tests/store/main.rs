@@ -9,6 +9,7 @@ mod backup;
 mod durability;
 mod hold;
 mod keep;
+mod keys;
 mod lease;
 mod memory;
 mod retention;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// One window.
 pub async fn window(store: &Store, sender: &Address, since_ms: u64, class: &str, except: Option<&MailKey>) -> Sums {
-    let asked = [Window { since_ms, class: class.to_owned() }];
+    let asked = [Window { since_ms, until_ms: u64::MAX, class: class.to_owned() }];
     store.windows(sender, &asked, except).await.unwrap().remove(0)
 }
 
@@ -104,7 +104,8 @@ async fn windows_count_a_mail_once_and_forget_what_did_not_leave() {
     };
     // Nineteen at once, more than one statement holds: each answer stands where its window stood.
     let classes = [ANY, "webmail", "carrier"].into_iter().cycle().take(19);
-    let asked: Vec<Window> = classes.map(|class| Window { since_ms: NOW, class: class.to_owned() }).collect();
+    let asked: Vec<Window> =
+        classes.map(|class| Window { since_ms: NOW, until_ms: u64::MAX, class: class.to_owned() }).collect();
     let many = store.windows(&sender, &asked, None).await.unwrap();
     let each = [sums(12, 2, 100, 2), sums(0, 0, 50, 2), Sums::default()];
     assert_eq!(many, each.into_iter().cycle().take(19).collect::<Vec<_>>());
