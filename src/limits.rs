@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const AUTH_LINE: usize = 12_288;
 /// Octets of one over-long command line that are read on before the session is closed.
 pub const OVERLONG: usize = 1024 * 1024;
+/// Seconds that a mail which is coming in has to end when the service stops.
+pub const STOP_SECONDS: u64 = 10;
 /// Recipients refused as too many before each counts as an error: a pipelining client has sent them before it can see the first refusal.
 pub const OVERSHOOT: usize = 1_000;
 

@@ -195,7 +195,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             read = timeout(left, stream.read(&mut buffer)) => read,
             () = shared.stopping.cancelled(), if !told_to_stop => {
                 told_to_stop = true;
-                receiver.shutdown();
+                receiver.shutdown(now());
                 continue;
             }
         };

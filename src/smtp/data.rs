@@ -57,6 +57,8 @@ pub struct Decoder {
     octets: u64,
     bounds: Bounds,
     fault: Option<DataFault>,
+    /// The line that is being read ended with a CR before its CRLF, and so far nothing but a dot stands behind it.
+    doubled: bool,
     ended: bool,
 }
 
@@ -73,6 +75,7 @@ impl Decoder {
             octets: 0,
             bounds,
             fault: None,
+            doubled: false,
             ended: false,
         }
     }
@@ -98,6 +101,7 @@ impl Decoder {
                     self.at = At::Dot;
                 }
                 At::LineStart | At::Text => {
+                    self.doubled = false;
                     let Some(found) = memchr3(b'\r', b'\n', 0, &bytes[here..]) else {
                         self.at = At::Text;
                         here = bytes.len();
@@ -119,13 +123,24 @@ impl Decoder {
                     kept = here;
                     self.at = At::DotCr;
                 }
-                At::Dot => self.at = At::Text,
+                At::Dot => {
+                    self.doubled = false;
+                    self.at = At::Text;
+                }
                 At::DotCr if byte == b'\n' => {
                     here += 1;
                     kept = here;
                     self.ended = true;
                 }
-                At::Cr | At::DotCr => self.at = self.wrong(DataFault::BareCr),
+                At::Cr => {
+                    self.at = self.wrong(DataFault::BareCr);
+                    if byte == b'\r' {
+                        here += 1;
+                        self.doubled = true;
+                        self.at = At::Cr;
+                    }
+                }
+                At::DotCr => self.at = self.wrong(DataFault::BareCr),
             }
         }
         self.keep(&bytes[kept..here]);
@@ -136,6 +151,13 @@ impl Decoder {
     #[must_use]
     pub fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// Did the data end behind CR CR LF? By the letter that is CRLF.CRLF, and a sender for whom it is text within the mail goes on with the mail,
+    /// so that nothing behind it may be taken for a command.
+    #[must_use]
+    pub fn ended_in_doubt(&self) -> bool {
+        self.ended && self.doubled
     }
 
     /// Octets of the mail so far, also of those that are not kept.

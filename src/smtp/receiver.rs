@@ -107,7 +107,8 @@ pub struct Receiver {
     failed_logins: usize,
     transactions: usize,
     times: Times,
-    leaving: bool,
+    /// The service stops, since then (the caller's milliseconds).
+    leaving: Option<u64>,
     full: bool,
 }
 
@@ -141,7 +142,7 @@ impl Receiver {
             failed_logins: 0,
             transactions: 0,
             times: Times::new(now_ms),
-            leaving: false,
+            leaving: None,
             full: false,
             settings,
         };
@@ -184,8 +185,8 @@ impl Receiver {
         loop {
             match &mut self.state {
                 State::Greeting => self.greet(),
-                State::Command | State::Exchange(_) | State::Note if self.leaving => {
-                    self.close(&Reply::new(421, "4.3.2", "Service shutting down"));
+                State::Command | State::Exchange(_) | State::Note if self.leaving.is_some() => {
+                    self.close(&going());
                 }
                 State::Command => {
                     if !self.read_command() {
@@ -291,9 +292,11 @@ impl Receiver {
         self.client.certified = names;
     }
 
-    /// The service stops (RFC 5321 3.8): 421 now, or after the mail that is being received.
-    pub fn shutdown(&mut self) {
-        self.leaving = true;
+    /// The service stops (RFC 5321 3.8): 421 now, or after the mail that is being received, which has [`STOP_SECONDS`] to end.
+    ///
+    /// [`STOP_SECONDS`]: crate::limits::STOP_SECONDS
+    pub fn shutdown(&mut self, now_ms: u64) {
+        self.leaving = Some(now_ms);
     }
 
     /// Is a mail being received or waiting for its answer?
@@ -407,6 +410,7 @@ impl Receiver {
     /// At the true end of data: hand the mail out or refuse it.
     fn end_data(&mut self) {
         let State::Data(decoder) = std::mem::replace(&mut self.state, State::Command) else { return };
+        let doubt = decoder.ended_in_doubt();
         let fault = match decoder.finish() {
             Ok(mail) => {
                 self.state = State::Complete(mail);
@@ -415,6 +419,9 @@ impl Receiver {
             Err(fault) => fault,
         };
         self.refuse_mail(fault);
+        if doubt && matches!(self.state, State::Command) {
+            self.close(&Reply::new(421, "4.7.0", "Error: end of data in doubt"));
+        }
     }
 
     fn refuse_mail(&mut self, fault: DataFault) {
@@ -440,4 +447,9 @@ impl Receiver {
             recipients: std::mem::take(&mut draft.recipients),
         }
     }
+}
+
+/// The service stops.
+fn going() -> Reply {
+    Reply::new(421, "4.3.2", "Service shutting down")
 }

@@ -239,7 +239,7 @@ pub fn run(text: &str, chunk: usize) -> Result<(), String> {
                 stage.drain();
             }
             "X:" if rest == "shutdown" => {
-                stage.receiver.shutdown();
+                stage.receiver.shutdown(stage.now_ms);
                 stage.drain();
             }
             "S:" => match (rest, stage.events.pop_front()) {

@@ -1,8 +1,8 @@
 //! How long a client may take: for a command, for a mail, for a session without mail, and how many commands in a minute.
 //! It refuses to wait for a client that only drips: every octet moves the end of its time by no more than it is worth.
 
-use super::{Receiver, State};
-use crate::limits::Limits;
+use super::{Receiver, State, going};
+use crate::limits::{Limits, STOP_SECONDS};
 use crate::smtp::reply::Reply;
 
 /// The milliseconds of a minute.
@@ -60,7 +60,8 @@ impl Receiver {
                 let octets = self.octets().min(limits.message_bytes.max(1024 * 1024));
                 let whole =
                     after(self.times.data, limits.data_seconds.saturating_add(octets / limits.data_rate.max(1)));
-                Some(whole.min(after(self.times.input, limits.idle_seconds)))
+                let stop = self.leaving.map_or(u64::MAX, |since| after(since, STOP_SECONDS));
+                Some(whole.min(after(self.times.input, limits.idle_seconds)).min(stop))
             }
             _ => {
                 let whole = after(self.times.mail, limits.session_seconds);
@@ -73,7 +74,8 @@ impl Receiver {
     pub fn timed_out(&mut self, now_ms: u64) -> bool {
         let late = self.deadline().is_some_and(|deadline| now_ms >= deadline);
         if late && !matches!(self.state, State::Closing) {
-            self.close(&Reply::new(421, "4.4.2", "Error: timeout exceeded"));
+            let timeout = || Reply::new(421, "4.4.2", "Error: timeout exceeded");
+            self.close(&self.leaving.map_or_else(timeout, |_| going()));
         }
         late
     }
