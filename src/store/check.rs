@@ -9,10 +9,11 @@ use super::look::{Look, free_bytes};
 use super::row::Columns;
 use super::schema::KNOWN;
 use super::seal::Purpose;
-use super::{Options, StoreError};
+use super::{Options, StoreError, notice, outbox};
 use crate::id::MailId;
 use crate::mail::envelope::Recipient;
 use serde::Serialize;
+use sqlx::any::AnyRow;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -95,6 +96,8 @@ pub async fn check(options: &Options, min_free: u64) -> Result<Checked, StoreErr
     master_keys(&look, &mut out).await?;
     bodies(&look, &mut out).await?;
     details(&look, &mut out).await?;
+    out.outbox = rows(&look, OUTBOX, "the outbox holds a letter", outbox::item, &mut out).await?;
+    rows(&look, NOTICES, "a notice waits", notice::notice, &mut out).await?;
     promises(&look, &mut out).await?;
     files(&look, &mut out).await?;
     Ok(out)
@@ -202,6 +205,35 @@ async fn details(look: &Look, out: &mut Checked) -> Result<(), StoreError> {
     }
 }
 
+const OUTBOX: &str = "SELECT id, mail, sender, parameters, recipients, change, attempts, warned, created_ms, said
+     FROM outbox WHERE id > $1 ORDER BY id LIMIT $2";
+const NOTICES: &str =
+    "SELECT id, mail, kind, asked, about, attempts FROM notice WHERE done_ms = 0 AND id > $1 ORDER BY id LIMIT $2";
+
+/// Rows that the guard reads to act on them: how many they are. One that it cannot read is left where it is.
+async fn rows<T>(
+    look: &Look,
+    sql: &'static str,
+    what: &str,
+    read: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    out: &mut Checked,
+) -> Result<u64, StoreError> {
+    let (mut after, mut found) = (String::new(), 0);
+    loop {
+        let rows = sqlx::query(sql).bind(after.as_str()).bind(PAGE).fetch_all(&look.read).await?;
+        if rows.is_empty() {
+            return Ok(found);
+        }
+        for row in rows {
+            after = row.text("id")?;
+            found += 1;
+            if let Err(error) = read(&row) {
+                out.problem(format!("{what} that cannot be read, {after}: failed to {error}"));
+            }
+        }
+    }
+}
+
 /// What one row promises about others.
 async fn promises(look: &Look, out: &mut Checked) -> Result<(), StoreError> {
     let waiting = "SELECT id AS said FROM held WHERE state IN ('held', 'releasing')
@@ -219,8 +251,6 @@ async fn promises(look: &Look, out: &mut Checked) -> Result<(), StoreError> {
     for id in look.words(copies, "said").await? {
         out.problem(format!("a copy of mail {id} is in the outbox, and its body is gone"));
     }
-    let row = sqlx::query("SELECT CAST(COUNT(*) AS BIGINT) AS copies FROM outbox").fetch_one(&look.read).await?;
-    out.outbox = row.number("copies")?;
     let needless = "SELECT mail AS said FROM body WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.mail = body.mail)
          AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = body.mail AND held.state IN ('held', 'releasing'))
          AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.mail = body.mail AND notice.done_ms = 0)";

@@ -3,7 +3,7 @@
 
 use super::body::{self, Body};
 use super::outbox::{self, NewQueued, Queueing};
-use super::row::{Columns, int, json};
+use super::row::{Columns, int, json, readable};
 use super::secret::new_id;
 use super::writer::Write;
 use super::{Store, StoreError};
@@ -14,6 +14,7 @@ use crate::id::MailId;
 use crate::rules::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 /// What people are to be told about; who they are is decided when the letters are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,19 +157,19 @@ impl Write for Claim {
         .bind(i64::from(self.limit))
         .fetch_all(at)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Notice {
-                    id: row.id("id")?,
-                    mail: row.id("mail")?,
-                    kind: row.word("kind")?,
-                    asked: row.json("asked")?,
-                    about: row.maybe_json("about")?,
-                    attempts: row.small("attempts")?,
-                })
-            })
-            .collect()
+        Ok(readable(&rows, "notice", notice))
     }
+}
+
+pub(super) fn notice(row: &AnyRow) -> Result<Notice, StoreError> {
+    Ok(Notice {
+        id: row.id("id")?,
+        mail: row.id("mail")?,
+        kind: row.word("kind")?,
+        asked: row.json("asked")?,
+        about: row.maybe_json("about")?,
+        attempts: row.small("attempts")?,
+    })
 }
 
 /// Frees the leases of a server that is gone.

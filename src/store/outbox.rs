@@ -6,7 +6,7 @@ use super::body::{self, Body};
 use super::contact::{self, Contacts};
 use super::history::{self, HistoryRow, Kept};
 use super::notice::{self, NewNotice};
-use super::row::{Columns, int, json};
+use super::row::{Columns, int, json, readable};
 use super::secret::{Secret, new_id};
 use super::together::{self, MailGroup};
 use super::waiting::{NEVER, Said};
@@ -191,7 +191,7 @@ impl Write for Claim {
         .bind(i64::from(self.limit))
         .fetch_all(at)
         .await?;
-        let mut items: Vec<OutboxItem> = rows.iter().map(item).collect::<Result<_, _>>()?;
+        let mut items = readable(&rows, "outbox", item);
         // RETURNING has no order of its own; ids begin with their time.
         items.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(items)

@@ -41,6 +41,25 @@ pub(super) fn word_pattern(word: &str) -> String {
     pattern
 }
 
+/// The rows that can be read. One that is damaged is said in the log, by its id and never by its content, and does not keep the others back.
+pub(super) fn readable<T>(
+    rows: &[AnyRow],
+    table: &'static str,
+    read: impl Fn(&AnyRow) -> Result<T, StoreError>,
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        match read(row) {
+            Ok(one) => all.push(one),
+            Err(error) => {
+                let id = row.text("id").unwrap_or_default();
+                tracing::error!(%error, table, id, "failed to read a row: it stays where it is; run `sekisho store check`");
+            }
+        }
+    }
+    all
+}
+
 /// Typed reading of columns by name.
 pub(super) trait Columns {
     fn number(&self, column: &'static str) -> Result<u64, StoreError>;

@@ -2,7 +2,7 @@
 //! It refuses to take the store's word; files and rows are looked at from outside.
 
 use super::{LARGE, open, release, settled};
-use crate::keeping::{MINUTE, NOW, hold, id, key, new_hold, new_queued, terms, verdict};
+use crate::keeping::{HOUR, MINUTE, NOW, hold, id, key, new_hold, new_queued, terms, verdict};
 use bytes::Bytes;
 use sekisho::id::MailId;
 use sekisho::rules::verdict::Decider;
@@ -262,4 +262,33 @@ async fn a_damaged_row_does_not_hide_the_others() {
         store.list_held_and_damaged(&HeldFilter { limit: 10, ..HeldFilter::default() }).await.unwrap();
     assert_eq!(mails.into_iter().map(|mail| mail.id).collect::<Vec<_>>(), [id(3), id(1)]);
     assert_eq!(damaged, [id(2)]);
+}
+
+#[tokio::test]
+async fn a_damaged_letter_or_notice_does_not_keep_the_others_back() {
+    let dir = private();
+    let store = open(dir.path()).await;
+    for number in 1..=3 {
+        store.queue(new_queued(number, &["one@mail.test"])).await.unwrap();
+        keep(&store, 10 + number, 100).await;
+    }
+    let mut at = database(dir.path()).await;
+    for (damage, id) in [
+        ("UPDATE outbox SET recipients = '[' WHERE mail = $1", id(2)),
+        ("UPDATE notice SET kind = 'none' WHERE mail = $1", id(12)),
+    ] {
+        let damage = sqlx::query(damage).bind(id.as_str().to_owned());
+        assert_eq!(damage.execute(&mut at).await.unwrap().rows_affected(), 1);
+    }
+    at.close().await.unwrap();
+    let letters = store.claim_due(NOW * 2, HOUR, 10).await.unwrap();
+    assert_eq!(letters.into_iter().map(|letter| letter.mail).collect::<Vec<_>>(), [id(1), id(3)]);
+    let mut notices: Vec<_> =
+        store.claim_notices(NOW * 2, HOUR, 10).await.unwrap().into_iter().map(|notice| notice.mail).collect();
+    notices.sort();
+    assert_eq!(notices, [id(11), id(13)]);
+    let found = check(&options(dir.path()), 0).await.unwrap();
+    assert_eq!((found.outbox, found.problems.len()), (3, 2), "{:?}", found.problems);
+    assert!(found.problems[0].contains("recipients"), "{:?}", found.problems);
+    assert!(found.problems[1].contains("kind"), "{:?}", found.problems);
 }
