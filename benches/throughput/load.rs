@@ -2,6 +2,7 @@
 //! It refuses to go on after an answer that is not the expected one.
 
 use crate::sink::Sink;
+use crate::tls::{Keys, Stream};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,8 @@ pub struct Job {
     pub mails: usize,
     pub recipients: usize,
     pub bytes: usize,
+    /// With which to encrypt.
+    pub tls: Option<Keys>,
     /// Number of the run, set when it starts.
     pub run: usize,
 }
@@ -73,18 +76,33 @@ pub async fn run(port: u16, sink: &Sink, job: &Job) -> io::Result<Run> {
     Ok(Run { mails: job.mails, wall, latencies })
 }
 
+const HELLO: &[u8] = b"EHLO client.example.jp\r\n";
+
 async fn client(port: u16, job: Job, next: Arc<AtomicUsize>) -> io::Result<Vec<Duration>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.set_nodelay(true)?;
+    let mut plain = TcpStream::connect(("127.0.0.1", port)).await?;
+    plain.set_nodelay(true)?;
     let mut replies = Replies::default();
-    replies.expect(&mut stream, b"220", 1).await?;
-    stream.write_all(b"EHLO client.example.jp\r\n").await?;
-    replies.expect(&mut stream, b"250", 1).await?;
+    replies.expect(&mut plain, b"220", 1).await?;
+    plain.write_all(HELLO).await?;
+    replies.expect(&mut plain, b"250", 1).await?;
+    let mut stream: Box<dyn Stream> = match &job.tls {
+        None => Box::new(plain),
+        Some(keys) => {
+            plain.write_all(b"STARTTLS\r\n").await?;
+            replies.expect(&mut plain, b"220", 1).await?;
+            let mut stream = keys.connect(plain).await?;
+            stream.write_all(HELLO).await?;
+            stream.flush().await?;
+            replies.expect(&mut stream, b"250", 1).await?;
+            stream
+        }
+    };
     let mut latencies = Vec::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= job.mails {
             stream.write_all(b"QUIT\r\n").await?;
+            stream.flush().await?;
             return Ok(latencies);
         }
         let start = Instant::now();
@@ -94,9 +112,11 @@ async fn client(port: u16, job: Job, next: Arc<AtomicUsize>) -> io::Result<Vec<D
         }
         commands.push_str("DATA\r\n");
         stream.write_all(commands.as_bytes()).await?;
+        stream.flush().await?;
         replies.expect(&mut stream, b"250", 1 + job.recipients).await?;
         replies.expect(&mut stream, b"354", 1).await?;
         stream.write_all(mail(job.run, number, job.bytes).as_bytes()).await?;
+        stream.flush().await?;
         replies.expect(&mut stream, b"250", 1).await?;
         latencies.push(start.elapsed());
     }
@@ -125,7 +145,7 @@ struct Replies {
 
 impl Replies {
     /// Waits for this many final reply lines, all with the code.
-    async fn expect(&mut self, stream: &mut TcpStream, code: &[u8], count: usize) -> io::Result<()> {
+    async fn expect(&mut self, stream: &mut (impl Stream + ?Sized), code: &[u8], count: usize) -> io::Result<()> {
         let mut seen = 0;
         let mut at = 0;
         while seen < count {

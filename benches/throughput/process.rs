@@ -1,6 +1,7 @@
 //! The guard as a process of its own, and what the kernel says about the time and memory of process trees.
 //! It refuses to measure itself: client and sink are not in the figures.
 
+use crate::tls::Keys;
 use std::fs;
 use std::io;
 use std::net::TcpStream;
@@ -16,15 +17,21 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts it in front of the sink.
-    pub fn start(sink: u16) -> io::Result<Self> {
+    /// Starts it in front of the sink, with TLS on both sides or on none.
+    pub fn start(sink: u16, tls: Option<&Keys>) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let port = crate::postfix::free_port()?;
         let config = dir.path().join("sekisho.toml");
         fs::write(
             &config,
             format!(
-                "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:{port}\"\n[upstream]\nserver = \"127.0.0.1:{sink}\"\ntls = \"off\"\nconnections = 100\n[log]\nlevel = \"warn\"\n"
+                "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:{port}\"\ntls = \"{}\"\n[upstream]\nserver = \"127.0.0.1:{sink}\"\ntls = \"{}\"\nconnections = 100\n[log]\nlevel = \"warn\"\n{}",
+                tls.map_or("off", |_| "starttls"),
+                tls.map_or("off", |_| "encrypt"),
+                tls.map_or_else(String::new, |keys| {
+                    let [certificate, key] = [&keys.certificate, &keys.key].map(|path| path.display());
+                    format!("[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n")
+                }),
             ),
         )?;
         let child = Command::new(env!("CARGO_BIN_EXE_sekisho"))
