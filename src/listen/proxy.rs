@@ -40,6 +40,12 @@ pub struct Malformed;
 /// # Errors
 /// [`Malformed`]; close the connection.
 pub fn step(read: &[u8]) -> Result<Step, Malformed> {
+    // Whoever speaks without a header is told apart by the first octet, and not waited for.
+    match read.first() {
+        None => return Ok(Step::Read(1)),
+        Some(b'P' | b'\r') => {}
+        Some(_) => return Err(Malformed),
+    }
     if read.len() < SIGNATURE.len() {
         return Ok(Step::Read(SIGNATURE.len() - read.len()));
     }
@@ -182,5 +188,6 @@ mod tests {
         ] {
             assert_eq!(read(&octets), Err(Malformed), "{}", octets.escape_ascii());
         }
+        assert_eq!((step(b""), step(b"E")), (Ok(Step::Read(1)), Err(Malformed)));
     }
 }
