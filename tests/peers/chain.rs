@@ -2,6 +2,7 @@
 //! It refuses to send anything in clear text where the configuration asks for a verified server.
 
 use crate::client::{letter, owned, send};
+use crate::fake_upstream::{Behaviour, FakeUpstream, yes};
 use crate::guard::{Guard, Setup, wait};
 use crate::postfix::Postfix;
 use crate::sink::{Sink, header};
@@ -55,6 +56,69 @@ fn mail_goes_from_server_to_server_over_tls() {
     assert_eq!(front.queued(), 1);
     assert!(wrong.log().contains("start TLS with the mail server"), "{}", wrong.log());
     assert_eq!(sink.from(SENDER).len(), 1);
+}
+
+#[test]
+fn a_server_that_demands_a_certificate_is_shown_ours() {
+    let sink = Sink::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = tls::certificate(dir.path(), "mail.example.jp", "behind");
+    let (own, own_key) = tls::certificate(dir.path(), "guard.example.jp", "own");
+    let demanding = format!(
+        "smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\nsmtpd_tls_req_ccert = yes\n\
+         smtpd_tls_CAfile = {}\nsmtpd_tls_loglevel = 1",
+        certificate.display(),
+        key.display(),
+        own.display()
+    );
+    let behind = Postfix::start(sink.port(), &demanding).unwrap();
+    let shown = format!("certificate = \"{}\"\nkey = \"{}\"", own.display(), own_key.display());
+    let to = owned(&["one@mail.test"]);
+    for (number, more, code) in [(1, "", 451), (2, shown.as_str(), 250)] {
+        let guard = Guard::start(&Setup { relay: &format!("tls = \"encrypt\"\n{more}"), ..Setup::before(behind.port) });
+        assert_eq!(send(guard.smtp, SENDER, &to, &letter(SENDER, &to, number)), Some(code), "{}", guard.log());
+    }
+    sink.wait_for(SENDER, 1);
+    assert!(behind.log().contains("Trusted TLS connection established from"), "{}", behind.log());
+}
+
+#[test]
+fn who_asks_to_hear_of_success_hears_it_from_the_last_that_can_tell() {
+    let first = FakeUpstream::start(yes);
+    let port = first.port;
+    let guard = Guard::start(&Setup::before(port));
+    let stream = TcpStream::connect(("127.0.0.1", guard.smtp)).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let mut say = |line: &str, end: &str| {
+        (&stream).write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        replies.find(|reply| reply.starts_with(end)).unwrap()
+    };
+    say("EHLO client.example.jp", "250 ");
+    // The server that would have told the sender is replaced by one that cannot (RFC 3461 5.2.2).
+    drop(first);
+    let second = wait("the port", || {
+        let at = ([127, 0, 0, 1], port).into();
+        std::net::TcpListener::bind(at).ok().map(drop)?;
+        Some(FakeUpstream::with(Behaviour { at, ehlo: "PIPELINING\nSIZE 104857600\n8BITMIME", ..Behaviour::default() }))
+    });
+    say(&format!("MAIL FROM:<{SENDER}> ENVID=QQ314159"), "250 ");
+    say("RCPT TO:<one@mail.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;uno@mail.test", "250 ");
+    say("RCPT TO:<two@mail.test>", "250 ");
+    say("DATA", "354 ");
+    say("From: <clerk@city.example.jp>\r\nTo: <one@mail.test>\r\nSubject: x\r\n\r\nx\r\n.", "250 ");
+    let mail = second.wait_for("one@mail.test");
+    assert!(!mail.rcpt.iter().any(|line| line.contains("NOTIFY")), "{:?}", mail.rcpt);
+    let report = String::from_utf8(second.wait_for(SENDER).data).unwrap();
+    for line in [
+        "Original-Envelope-Id: QQ314159",
+        "Original-Recipient: rfc822; uno@mail.test",
+        "Final-Recipient: rfc822; one@mail.test",
+        "Action: relayed",
+        "Status: 2.",
+    ] {
+        assert!(report.contains(line), "{line}:\n{report}");
+    }
+    assert!(!report.contains("two@mail.test"), "who did not ask is not told of:\n{report}");
 }
 
 /// The keywords in the answer to EHLO.
