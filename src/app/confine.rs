@@ -130,7 +130,7 @@ fn readable(config: &Config) -> BTreeSet<PathBuf> {
         let identity = server.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
         server.ca.iter().chain(identity).chain(server.login.iter().map(|(_, password)| password))
     });
-    for file in tls.chain(clients).chain(upstream).chain(&config.store.key_file) {
+    for file in tls.chain(clients).chain(upstream).chain(&config.store.key_file).chain([&config.file]) {
         folders.extend(homes(file));
     }
     if let Some(rules) = &config.rules {

@@ -20,8 +20,7 @@ pub(super) fn config(path: &Path) -> Option<Config> {
             return None;
         }
     };
-    let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    match Config::parse(&path.display().to_string(), &text, base) {
+    match Config::parse(&path.display().to_string(), &text, base(path)) {
         Ok(config) => Some(config),
         Err(problems) => {
             complain(&format!(
@@ -31,6 +30,29 @@ pub(super) fn config(path: &Path) -> Option<Config> {
             None
         }
     }
+}
+
+/// What a running guard says about its configuration when it is asked to load everything anew: this file is read at the start only.
+pub(super) fn look_again(config: &Path, at_start: &str) {
+    match fs::read_to_string(config) {
+        Ok(text) if text == at_start => {}
+        Ok(text) => match Config::parse(&config.display().to_string(), &text, base(config)) {
+            Ok(_) => {
+                tracing::warn!(file = %config.display(), "the configuration has changed: restart the guard to use it; rules and certificates were loaded anew");
+            }
+            Err(problems) => tracing::error!(
+                "the configuration has changed and is wrong; a restart would fail:\n{}",
+                render_all(&problems, false)
+            ),
+        },
+        Err(error) => {
+            tracing::error!(%error, file = %config.display(), "failed to read the configuration; a restart would fail");
+        }
+    }
+}
+
+fn base(config: &Path) -> &Path {
+    config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// The runtime of a command; `None` after saying why there is none.

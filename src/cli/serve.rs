@@ -68,6 +68,8 @@ async fn serve(sockets: Sockets, config: Config, standing: Standing) -> u8 {
         complain("failed to listen for signals");
         return WRONG;
     };
+    let file = config.file.clone();
+    let at_start = std::fs::read_to_string(&file).unwrap_or_default();
     let app = match App::start_on(sockets, config, standing).await {
         Ok(app) => app,
         Err(error) => return refuse(&error),
@@ -84,6 +86,7 @@ async fn serve(sockets: Sockets, config: Config, standing: Standing) -> u8 {
                     Err(_) => sd_notify::notify(&[NotifyState::Reloading]),
                 };
                 app.reload().await;
+                load::look_again(&file, &at_start);
                 let _ = sd_notify::notify(&[NotifyState::Ready]);
             }
         }

@@ -30,6 +30,8 @@ pub use upstream::Upstream;
 /// The configuration in force.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
     /// The name in greetings, `Received` fields and notices.
     pub hostname: String,
     /// Where held mails, the outbox and keys are kept.
@@ -199,6 +201,7 @@ impl Reader<'_> {
         let workers = file.workers.count.unwrap_or(cores).clamp(1, 256);
         match upstream {
             Some(upstream) if self.problems.is_empty() => Ok(Config {
+                file: PathBuf::from(self.source.file()),
                 hostname,
                 state: self.path(file.state.as_deref().unwrap_or_else(|| Path::new("state"))),
                 rules: file.rules.as_deref().map(|path| self.path(path)),

@@ -64,6 +64,26 @@ fn changed_rules_are_used_and_broken_ones_are_not() {
 }
 
 #[test]
+fn a_changed_configuration_is_not_taken_for_loaded() {
+    let upstream = FakeUpstream::start(yes);
+    let guard = Guard::start(&Setup::before(upstream.port));
+    let (file, count) = (guard.path("sekisho.toml"), |text: &str| guard.log().matches(text).count());
+    let before = fs::read_to_string(&file).unwrap();
+    guard.signal("HUP");
+    wait("the reload", || (count("asked=true") == 1).then_some(()));
+    assert_eq!(count("the configuration has changed"), 0);
+    fs::write(&file, format!("{before}[rates]\nmails_per_hour = 5\n")).unwrap();
+    guard.signal("HUP");
+    wait("the hint", || (count("restart the guard to use it") == 1).then_some(()));
+    fs::write(&file, format!("{before}[rates]\nmail_per_hour = 5\n")).unwrap();
+    guard.signal("HUP");
+    wait("the fault", || (count("a restart would fail") == 1).then_some(()));
+    assert!(guard.log().contains("mails_per_hour"), "the right spelling is offered:\n{}", guard.log());
+    let mut number = 0;
+    assert_eq!(try_one(&guard, &mut number), Some(250), "it goes on as it was");
+}
+
+#[test]
 fn a_renewed_certificate_is_presented_and_a_wrong_pair_is_not() {
     let upstream = FakeUpstream::start(yes);
     let second = free_port().unwrap();
