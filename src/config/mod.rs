@@ -5,6 +5,7 @@ pub mod dkim;
 pub mod error;
 pub mod file;
 mod key;
+mod limits;
 mod listener;
 mod outbox;
 mod process;
@@ -195,6 +196,7 @@ impl Reader<'_> {
         let log = self.log(&file.log);
         let process = self.process(&file.process);
         let rates = self.rates(&file.rates);
+        self.limits(&file.limits);
         let dkim = self.dkim(&file.dkim);
         let stamp = self.stamp(&file.stamp);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
