@@ -389,7 +389,7 @@ fn is_kept(mail: &Mail) -> bool {
 
 /// Is it the mail as it came, behind one Received field?
 fn is_traced(mail: &Mail, data: &[u8]) -> bool {
-    let Some(trace) = data.strip_suffix(mail.data.as_slice()) else { return false };
+    let Some(trace) = data.strip_suffix(mail.data().as_slice()) else { return false };
     let text = String::from_utf8_lossy(trace);
     let first = text.starts_with("Received: from ") && text.ends_with("\r\n");
     first && text.trim_end().lines().skip(1).all(|line| line.starts_with('\t'))
@@ -404,7 +404,7 @@ fn wrong_form<'a>(
 ) -> Option<String> {
     let text = String::from_utf8_lossy(header(data)).into_owned();
     let body = |data: &[u8]| data[header(data).len()..].to_vec();
-    if body(data) != body(&mail.data) {
+    if body(data) != body(&mail.data()) {
         return Some("its body is not whole".to_owned());
     }
     let outside = text.matches("@customer").count();

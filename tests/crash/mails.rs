@@ -58,8 +58,8 @@ pub struct Mail {
     pub kind: Kind,
     /// Its recipients, transaction by transaction.
     pub transactions: Vec<Vec<String>>,
-    /// In canonical form.
-    pub data: Vec<u8>,
+    subject: &'static str,
+    large: bool,
 }
 
 /// Need this recipient of a mail that is kept not wait?
@@ -95,6 +95,13 @@ pub fn number_in(data: &[u8]) -> Option<u64> {
 /// The header section.
 pub fn header(data: &[u8]) -> &[u8] {
     &data[..memchr::memmem::find(data, b"\r\n\r\n").map_or(data.len(), |end| end + 2)]
+}
+
+/// A mail as its header section and a digest of its body: enough to tell whether it is whole.
+pub fn brief(data: &[u8]) -> Vec<u8> {
+    let header = header(data);
+    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &data[header.len()..]);
+    [header, b"\r\n", sum.as_ref()].concat()
 }
 
 impl Mail {
@@ -144,7 +151,13 @@ impl Mail {
             Kind::Later => ("ordinary", vec![named("later", 1)]),
             Kind::Refused => ("ordinary", vec![named("refused", 2)]),
         };
-        let visible = transactions.concat().join(",\r\n ");
+        Arc::new(Self { number, kind, transactions, subject, large })
+    }
+
+    /// The mail in canonical form. It is made anew each time: a long run has more mails than memory has room for.
+    pub fn data(&self) -> Vec<u8> {
+        let Self { number, subject, .. } = *self;
+        let visible = self.transactions.concat().join(",\r\n ");
         let mut data = format!(
             "From: Sender <{}>\r\nTo: {visible}\r\nSubject: {subject} {number}\r\nMessage-ID: <{}>\r\n\
              Date: Sun, 22 Nov 2026 12:00:00 +0900\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
@@ -154,21 +167,22 @@ impl Mail {
         )
         .into_bytes();
         let line = format!("mail {number}, a line of a long text that repeats itself until the mail is large\r\n");
-        while large && data.len() < LARGE {
+        while self.large && data.len() < LARGE {
             data.extend_from_slice(line.as_bytes());
         }
         data.extend_from_slice(b"End.\r\n");
-        Arc::new(Self { number, kind, transactions, data })
+        data
     }
 
     pub fn is_large(&self) -> bool {
-        self.data.len() >= LARGE
+        self.large
     }
 
     /// The mail as it goes over the wire (RFC 5321 4.5.2), with the final dot.
     pub fn stuffed(&self) -> Vec<u8> {
-        let mut wire = Vec::with_capacity(self.data.len() + 16);
-        for line in self.data.split_inclusive(|byte| *byte == b'\n') {
+        let data = self.data();
+        let mut wire = Vec::with_capacity(data.len() + 16);
+        for line in data.split_inclusive(|byte| *byte == b'\n') {
             if line.starts_with(b".") {
                 wire.push(b'.');
             }

@@ -3,6 +3,7 @@
 
 use crate::dice::Dice;
 use crate::guard::life_in;
+use crate::mails::brief;
 use crate::signals::{Step, Steps};
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Write};
@@ -21,6 +22,7 @@ pub struct Delivery {
     pub sender: String,
     /// Those accepted.
     pub recipients: Vec<String>,
+    /// In a long run as [`brief`] makes it.
     pub data: Arc<[u8]>,
 }
 
@@ -167,6 +169,8 @@ impl Sink {
                         Some(Fault::LostAtDot) => return Ok(()),
                         _ => {}
                     }
+                    // A long run keeps no bodies but of letters.
+                    let data = if self.faulty.is_some() && !sender.is_empty() { brief(&data) } else { data };
                     let delivery = Delivery { life: session.life, sender, recipients, data: data.into() };
                     self.deliveries.lock().unwrap().push(delivery);
                     self.steps.happened(Step::SinkDot);

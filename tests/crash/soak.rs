@@ -6,7 +6,7 @@ use crate::copies::Copies;
 use crate::dice::Dice;
 use crate::end::{self, Kept};
 use crate::guard::{Guard, Place};
-use crate::mails::{Kind, number_of};
+use crate::mails::{Kind, brief, header, number_of};
 use crate::signals::{Gate, Open, Steps};
 use crate::sink::{Fault, Sink};
 use crate::watch::{Look, Watch, most};
@@ -181,6 +181,11 @@ fn one(report: &mut Report, sent: &Sent, faults: &[Fault], rows: usize, copies: 
     let refusable = faults.iter().any(|fault| matches!(fault, Fault::RefusedAtRcpt | Fault::RefusedAtDot));
     let swallowed = faults.iter().filter(|fault| **fault == Fault::TakenAndLost).count();
     let mut any_accepted = false;
+    let (whole, mut brought) = (brief(&mail.data()), copies.mails.get(&number).into_iter().flatten());
+    let body = |data: &[u8]| data[header(data).len()..].to_vec();
+    if !brought.all(|copy| body(&copy.data) == body(&whole)) {
+        wrong.push(format!("mail {number} {:?} did not arrive whole", mail.kind));
+    }
     for (attempts, recipients) in sent.attempts.iter().zip(&mail.transactions) {
         let code = |wanted: fn(u16) -> bool| {
             attempts.iter().any(|attempt| attempt.reply.as_ref().is_some_and(|(code, _)| wanted(*code)))
