@@ -31,6 +31,22 @@ pub fn is_calendar(text: &[u8]) -> bool {
     text.get(..BEGIN.len()).is_some_and(|start| start.eq_ignore_ascii_case(BEGIN))
 }
 
+/// Do all clients read the same lines in it? A CR that no LF follows is the end of a line for some, and other control characters have no place in
+/// a calendar (RFC 5545 3.1).
+#[must_use]
+pub fn is_clear(text: &[u8]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, _, octets) = next_line(rest);
+        let last = rest.get(octets - 1);
+        if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') || last == Some(&b'\r') {
+            return false;
+        }
+        rest = &rest[octets..];
+    }
+    true
+}
+
 /// The addresses that a client shows as people of the calendar, in the order they stand, with repetitions.
 #[must_use]
 pub fn people(text: &[u8]) -> Vec<Address> {
@@ -115,18 +131,25 @@ struct Line {
     name: String,
 }
 
-/// The content lines of a text; CRLF and LF end a line, a blank at the beginning of the next one folds it.
+/// The next line without its end, that end as it is written anew, and how many octets both are. CRLF and LF end a line; so do CRs in front of one,
+/// and a CR alone, since there are clients that take them so.
+fn next_line(text: &[u8]) -> (&[u8], &'static [u8], usize) {
+    let Some(at) = memchr::memchr2(b'\r', b'\n', text) else { return (text, b"\r\n", text.len()) };
+    let returns = text[at..].iter().take_while(|byte| **byte == b'\r').count();
+    match (returns, text.get(at + returns)) {
+        (0, _) => (&text[..at], b"\n", at + 1),
+        (_, Some(b'\n')) => (&text[..at], b"\r\n", at + returns + 1),
+        _ => (&text[..at], b"\r\n", at + returns),
+    }
+}
+
+/// The content lines of a text; a blank at the beginning of the next line folds it.
 fn lines(text: &[u8]) -> Vec<Line> {
     let mut found: Vec<Line> = Vec::new();
     let mut at = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     while at < text.len() {
-        let next = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length + 1);
-        let raw = &text[at..next];
-        let (line, end): (&[u8], &[u8]) = match raw {
-            [line @ .., b'\r', b'\n'] => (line, b"\r\n"),
-            [line @ .., b'\n'] => (line, b"\n"),
-            line => (line, b"\r\n"),
-        };
+        let (line, end, octets) = next_line(&text[at..]);
+        let next = at + octets;
         match found.last_mut() {
             Some(before) if matches!(line.first(), Some(b' ' | b'\t')) => {
                 before.text.extend_from_slice(&line[1..]);
@@ -138,18 +161,14 @@ fn lines(text: &[u8]) -> Vec<Line> {
                 before.text.extend_from_slice(line);
                 before.range.end = next;
             }
-            _ => found.push(Line {
-                range: at..next,
-                text: line.to_vec(),
-                end: if end == b"\n" { b"\n" } else { b"\r\n" },
-                name: String::new(),
-            }),
+            _ => found.push(Line { range: at..next, text: line.to_vec(), end, name: String::new() }),
         }
         at = next;
     }
     for line in &mut found {
-        let name = line.text.split(|byte| matches!(byte, b';' | b':')).next().unwrap_or_default().trim_ascii();
-        line.name = String::from_utf8_lossy(name).to_ascii_uppercase();
+        let name = line.text.split(|byte| matches!(byte, b';' | b':')).next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        line.name = name.trim_matches(|char: char| char.is_whitespace() || char.is_control()).to_ascii_uppercase();
     }
     found
 }
@@ -378,6 +397,23 @@ mod tests {
             ),
         ] {
             assert_eq!(scrubbed(lines), left, "{lines}");
+        }
+    }
+
+    #[test]
+    fn ends_of_lines_that_only_some_clients_take_are_ends() {
+        let own = "ATTENDEE:mailto:a@city.test\r\n";
+        for (lines, left, clear) in [
+            ("ATTENDEE:mailto:x@ou\r\r\n t.test\r\r\n", "", true),
+            ("SUMMARY:s\rATTENDEE:mailto:x@out.test\rLOCATION:l\r\n", "SUMMARY:s\rLOCATION:l\r\n", false),
+            ("\r\r\rATTENDEE ;CN=X:mailto:x@out.test\r", "\r\r\r", false),
+            ("ATTENDEE\u{b};CN=X:mailto:x@out.test\r\n", "", false),
+            ("ATTENDEE;CN=X\t:mailto:x@out.test", "", true),
+        ] {
+            let text = format!("BEGIN:VCALENDAR\r\n{own}{lines}");
+            let out = changed(text.as_bytes(), &without(text.as_bytes(), &hides));
+            assert_eq!(String::from_utf8(out).unwrap(), format!("BEGIN:VCALENDAR\r\n{own}{left}"), "{lines:?}");
+            assert_eq!(is_clear(text.as_bytes()), clear, "{lines:?}");
         }
     }
 

@@ -21,7 +21,7 @@ pub enum Place {
     Winmail,
     /// A calendar in a multipart/signed.
     SignedCalendar,
-    /// A calendar that is damaged, or in an encoding that cannot be written again.
+    /// A calendar that is damaged, that clients read in different ways, or in an encoding that cannot be written again.
     DamagedCalendar,
 }
 
@@ -146,7 +146,7 @@ impl<'m> Content<'m> {
             return unread.then_some(Place::DamagedCalendar);
         }
         match leaf.encoding {
-            _ if self.damaged => Some(Place::DamagedCalendar),
+            _ if self.damaged || !calendar::is_clear(&self.bytes) => Some(Place::DamagedCalendar),
             Encoding::Uuencode => Some(Place::DamagedCalendar),
             _ if leaf.signed => Some(Place::SignedCalendar),
             _ => None,
@@ -171,7 +171,7 @@ impl Shown {
             let tnef = tnef::read(&content.bytes);
             (tnef.recipients, tnef.unclear)
         } else {
-            let unknown = content.damaged || !content.is_calendar();
+            let unknown = content.damaged || !content.is_calendar() || !calendar::is_clear(&content.bytes);
             (calendar::people(&content.bytes), unknown)
         };
         let known_unknown = self.fixed.get(&place).is_some_and(Vec::is_empty);
