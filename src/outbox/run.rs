@@ -12,6 +12,8 @@ use crate::smtp::sender::Fate;
 use crate::store::{Event, NewAudit, NewQueued, OutboxItem, Settlement, Store};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, OnceCell};
@@ -49,6 +51,15 @@ struct Work<'a, U> {
     bodies: HashMap<MailId, Weak<Shared>>,
 }
 
+/// What was leased; more may be due.
+struct Claimed {
+    items: Vec<OutboxItem>,
+    more: bool,
+}
+
+/// A claim that is being committed.
+type Claiming = Pin<Box<dyn Future<Output = Result<Claimed, OutboxError>> + Send>>;
+
 /// The bytes of a kept mail, read by the first delivery that needs them.
 type Shared = OnceCell<Bytes>;
 
@@ -61,12 +72,18 @@ impl<'a, U: Upstream> Work<'a, U> {
         self.outbox.concurrency.saturating_sub(self.running.len())
     }
 
-    /// Starts as many deliveries of due items as there is room for; `true` when more may be due.
-    async fn claim(&mut self) -> Result<bool, OutboxError> {
-        let free = self.free();
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        let items = self.outbox.store.claim_due((self.now)(), self.outbox.patience.lease_ms, limit).await?;
-        let more = items.len() >= free;
+    /// Leases as many due items as there is room for; nothing else is claimed before they are started.
+    fn claim(&self) -> impl Future<Output = Result<Claimed, OutboxError>> + Send + use<U> {
+        let (outbox, now_ms, room) = (self.outbox.clone(), (self.now)(), self.free());
+        async move {
+            outbox.write_unsettled().await?;
+            let limit = u32::try_from(room).unwrap_or(u32::MAX);
+            let items = outbox.store.claim_due(now_ms, outbox.patience.lease_ms, limit).await?;
+            Ok(Claimed { more: items.len() >= room, items })
+        }
+    }
+
+    fn start(&mut self, items: Vec<OutboxItem>) {
         self.bodies.retain(|_, body| body.strong_count() > 0);
         for item in items {
             let (outbox, upstream, now) = (self.outbox.clone(), Arc::clone(self.upstream), Arc::clone(&self.now));
@@ -77,7 +94,6 @@ impl<'a, U: Upstream> Work<'a, U> {
             };
             self.leased.insert(self.running.spawn(delivery).id(), kept);
         }
-        Ok(more)
     }
 
     fn body(&mut self, mail: &MailId) -> Arc<Shared> {
@@ -138,25 +154,28 @@ impl Outbox {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due = true;
+        // While one claim is being committed, others end their deliveries; the next claim is for all of them, so that a commit serves many items.
+        let mut claim: Option<Claiming> = None;
         loop {
             let open = !stopping.is_cancelled();
-            if open && due && work.free() > 0 {
-                due = match self.write_unsettled().await {
-                    Ok(()) => work.claim().await,
-                    Err(error) => Err(error),
-                }
-                .unwrap_or_else(|error| {
-                    tracing::error!("failed to {error}");
-                    false
-                });
+            if open && due && work.free() > 0 && claim.is_none() {
+                due = false;
+                claim = Some(Box::pin(work.claim()));
             }
-            if !open && work.running.is_empty() {
+            if !open && work.running.is_empty() && claim.is_none() {
                 if let Err(error) = self.write_unsettled().await {
                     tracing::error!("failed to {error}");
                 }
                 return;
             }
             tokio::select! {
+                claimed = committed(&mut claim) => match claimed {
+                    Ok(claimed) => {
+                        due |= claimed.more;
+                        work.start(claimed.items);
+                    }
+                    Err(error) => tracing::error!("failed to {error}"),
+                },
                 Some(joined) = work.running.join_next_with_id() => {
                     if let Err(error) = work.ended(joined).await {
                         tracing::error!("failed to {error}");
@@ -175,7 +194,6 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read or written; what was claimed comes again.
     pub async fn run_once<U: Upstream>(&self, now_ms: u64, upstream: &Arc<U>) -> Result<Round, OutboxError> {
-        self.write_unsettled().await?;
         let started = Instant::now();
         let mut extend = self.leasing();
         let mut round = Round::default();
@@ -184,10 +202,16 @@ impl Outbox {
         let mut failure = None;
         loop {
             if more && work.free() > 0 {
-                more = work.claim().await.unwrap_or_else(|error| {
-                    failure = Some(error);
-                    false
-                });
+                more = match work.claim().await {
+                    Ok(claimed) => {
+                        work.start(claimed.items);
+                        claimed.more
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        false
+                    }
+                };
             }
             if work.running.is_empty() {
                 return failure.map_or(Ok(round), Err);
@@ -292,6 +316,14 @@ impl Outbox {
     ) -> Result<Option<NewQueued>, OutboxError> {
         letter(&self.reporter, item, &sorted.reported, mail, now_ms)
     }
+}
+
+/// The claim that goes on, if there is one; then it is over.
+async fn committed(claim: &mut Option<Claiming>) -> Result<Claimed, OutboxError> {
+    let Some(going) = claim else { return std::future::pending().await };
+    let claimed = going.await;
+    *claim = None;
+    claimed
 }
 
 impl Round {

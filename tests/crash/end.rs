@@ -21,7 +21,9 @@ pub struct Kept {
 
 /// Nothing happened for so long, and nothing is due: longer than the guard's looks at notices, and than `settle`.
 const QUIET: Duration = Duration::from_millis(2_500);
+/// So long a mail server that gets nothing is waited for, and so long one that gets something.
 const PATIENCE: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_mins(20);
 /// Lives it may take.
 const TRIES: u64 = 6;
 
@@ -73,7 +75,10 @@ async fn wait(place: &Place, sink: &Sink) {
     let begun = Instant::now();
     loop {
         let (_, due) = store.outbox_depth(now_ms()).await.unwrap();
-        if (due == 0 && sink.quiet() > QUIET && begun.elapsed() > QUIET) || begun.elapsed() > PATIENCE {
+        if (due == 0 && sink.quiet() > QUIET && begun.elapsed() > QUIET)
+            || sink.quiet() > PATIENCE
+            || begun.elapsed() > LONGEST
+        {
             break;
         }
         thread::sleep(Duration::from_millis(100));
