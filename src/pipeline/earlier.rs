@@ -8,6 +8,8 @@ use tokio::sync::OnceCell;
 
 /// Mails held at most; eight octets each.
 const MOST: usize = 1_000_000;
+/// Mails that the store is asked for at once.
+const PAGE: u32 = 5_000;
 
 /// Which mails to ask the store about.
 #[derive(Debug, Default)]
@@ -23,10 +25,15 @@ impl Earlier {
     pub(super) async fn may_know(&self, store: &Store, key: &MailKey, since_ms: u64) -> Result<bool, StoreError> {
         self.loaded
             .get_or_try_init(|| async {
-                let limit = u32::try_from(MOST).unwrap_or(u32::MAX);
-                let keys = store.mail_groups_since(since_ms, limit).await?;
+                let (mut found, mut after) = (HashSet::new(), MailKey(String::new()));
+                while found.len() < MOST {
+                    let page = store.mail_groups_since(since_ms, &after, PAGE).await?;
+                    found.extend(page.iter().map(hash));
+                    let Some(last) = page.into_iter().next_back() else { break };
+                    after = last;
+                }
                 let mut known = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-                *known = (keys.len() < MOST).then(|| keys.iter().map(hash).collect());
+                *known = (found.len() < MOST).then_some(found);
                 Ok::<_, StoreError>(())
             })
             .await?;

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 /// Mails remembered here at most; of those beyond it the store still knows what matters, and they are inspected again.
-const MOST: usize = 10_000;
+const MOST: usize = 4_000;
 
 /// What all transactions of one mail share.
 #[derive(Debug, Default)]

@@ -101,12 +101,19 @@ impl Store {
         }))
     }
 
-    /// The contents of which a transaction came since a moment (epoch milliseconds), at most so many.
+    /// The contents of which a transaction came since a moment (epoch milliseconds), at most so many, in the order of their keys behind one.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn mail_groups_since(&self, since_ms: u64, limit: u32) -> Result<Vec<MailKey>, StoreError> {
-        let rows = sqlx::query("SELECT mail_key FROM mail_group WHERE last_ms >= $1 LIMIT $2")
+    pub async fn mail_groups_since(
+        &self,
+        since_ms: u64,
+        after: &MailKey,
+        limit: u32,
+    ) -> Result<Vec<MailKey>, StoreError> {
+        let page = "SELECT mail_key FROM mail_group WHERE mail_key > $1 AND last_ms >= $2 ORDER BY mail_key LIMIT $3";
+        let rows = sqlx::query(page)
+            .bind(after.0.as_str())
             .bind(int(since_ms))
             .bind(i64::from(limit))
             .fetch_all(&self.read)
