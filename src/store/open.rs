@@ -161,7 +161,7 @@ pub(super) const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous =
      PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000";
 /// Each commit empties a reader's cache; mapped, the pages need not be copied again.
 pub(super) const READER: &str =
-    "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 67108864";
+    "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 16777216";
 
 pub(super) async fn pool(url: &str, connections: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
