@@ -5,6 +5,7 @@ use crate::limits::Budget;
 use serde::{Deserialize, Serialize};
 
 mod card;
+mod code_page;
 mod csv;
 mod disguise;
 mod embedded;
@@ -15,8 +16,10 @@ mod image;
 pub mod kind;
 mod number_format;
 mod office;
+mod ole;
 mod pkcs7;
 mod read;
+mod rtf;
 mod shared_strings;
 mod sheet;
 pub mod table;

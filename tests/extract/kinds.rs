@@ -36,7 +36,7 @@ fn magic_numbers_give_kinds_and_reasons() {
         (padded(b"\x1F\x8B\x08\0"), "gz", Some("unsupported")),
         (padded(b"MSCF\0\0\0\0"), "cab", Some("unsupported")),
         (at(257, b"ustar\0"), "tar", Some("unsupported")),
-        (padded(b"{\\rtf1\\ansi"), "rtf", Some("unsupported")),
+        (padded(b"{\\rtf1\\ansi"), "rtf", Some("damaged")),
         (padded(b"MZ\x90\0\x03\0\0\0"), "exe", Some("unsupported")),
         (padded(b"\x7FELF\x02"), "elf", Some("unsupported")),
         (padded(b"SQLite format 3\0"), "sqlite", Some("unsupported")),
