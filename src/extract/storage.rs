@@ -13,6 +13,23 @@ const DEEPEST: usize = 12;
 /// Streams in which a whole file is embedded (Office Open XML, OpenDocument, Acrobat and others).
 const FILES: [&str; 4] = ["Package", "package_stream", "EmbeddedOdf", "CONTENTS"];
 
+/// Streams that are read with the document, or hold what the program needs: tables, caches, lists of objects.
+const STREAMS: [&str; 13] = [
+    "WordDocument",
+    "0Table",
+    "1Table",
+    "Data",
+    "Workbook",
+    "Book",
+    "PowerPoint Document",
+    "Current User",
+    "Pictures",
+    "EncryptedSummary",
+    "Equation Native",
+    "Ctls",
+    "User Names",
+];
+
 /// Storages that hold no content (macros, rights, sources of citations) or are read with the document (pivot caches).
 const OWN: [&str; 7] = ["Macros", "_VBA_PROJECT_CUR", "VBA", "\u{6}DataSpaces", "MsoDataStore", "_SX_DB_CUR", "_SX_DB"];
 
@@ -35,13 +52,29 @@ pub(super) fn read(kind: Kind, input: &PartInput<'_>, budget: &mut Budget, out: 
     let known = document(&compound, ROOT, path, input.role, 0, budget, out);
     if compound.damaged {
         out.unread(path, Why::Damaged);
-    } else if !known {
-        // Recognised by a name in the directory that nothing leads to, or a program we do not know.
-        out.unread(path, if matches!(kind, Kind::Cfb | Kind::Jtd) { Why::Unsupported } else { Why::Damaged });
+    } else if known == Known::Nothing && kind != Kind::Cfb {
+        // Recognised by a name in the directory that nothing leads to.
+        out.unread(path, Why::Damaged);
+    } else if known == Known::Nothing || known == Known::Inside && has_content(&compound, ROOT) {
+        out.unread(path, Why::Unsupported);
     }
 }
 
-/// Reads the documents in a storage, then the storages in it; `false` when it holds nothing that is known.
+/// What is known in a storage.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    Nothing,
+    /// Storages in it, but nothing of its own.
+    Inside,
+    Own,
+}
+
+/// Does a storage hold streams other than those that describe an object?
+fn has_content(compound: &Compound<'_>, storage: usize) -> bool {
+    compound.children(storage).any(|(_, entry)| entry.is_stream && !is_own(&entry.name))
+}
+
+/// Reads the documents in a storage, then the storages in it.
 pub(super) fn document(
     compound: &Compound<'_>,
     storage: usize,
@@ -50,23 +83,23 @@ pub(super) fn document(
     depth: usize,
     budget: &mut Budget,
     out: &mut Extracted,
-) -> bool {
+) -> Known {
     if msg::is_message(compound, storage) {
         msg::read(compound, storage, path, role, depth, budget, out);
-        return true;
+        return Known::Own;
     }
-    let mut known = false;
+    let mut known = Known::Nothing;
     if compound.find(storage, "WordDocument").is_some() {
         doc::read(compound, storage, path, role, budget, out);
-        known = true;
+        known = Known::Own;
     }
     if compound.find(storage, "Workbook").or(compound.find(storage, "Book")).is_some() {
         xls::read(compound, storage, path, role, budget, out);
-        known = true;
+        known = Known::Own;
     }
     if compound.find(storage, "PowerPoint Document").is_some() {
         ppt::read(compound, storage, path, role, budget, out);
-        known = true;
+        known = Known::Own;
     }
     for set in ["\u{5}SummaryInformation", "\u{5}DocumentSummaryInformation"] {
         if let Some((stream, _)) = compound.stream(storage, set, budget) {
@@ -74,7 +107,7 @@ pub(super) fn document(
         }
     }
     if let Some((stream, missing)) = compound.stream(storage, "\u{1}Ole10Native", budget) {
-        known = true;
+        known = Known::Own;
         if let Some(why) = missing {
             out.unread(path, why);
         }
@@ -88,23 +121,44 @@ pub(super) fn document(
         if matches!(kind::of(&stream).kind, Kind::Binary | Kind::Empty) {
             continue;
         }
-        known = true;
+        known = Known::Own;
         if let Some(why) = missing {
             out.unread(path, why);
         }
         ole::hand_on(path, 1, &ole::Object { name: None, bytes: &stream, cut: false }, budget, out);
     }
     // Formulas of the old equation editor have no text that could be a name.
-    known |= compound.find(storage, "Equation Native").is_some();
+    if compound.find(storage, "Equation Native").is_some() {
+        known = Known::Own;
+    }
+    strangers(compound, storage, path, budget, out);
     let inside: Vec<(usize, String)> = compound
         .children(storage)
         .filter(|(_, entry)| !entry.is_stream && !entry.name.is_empty() && !OWN.contains(&entry.name.as_str()))
         .map(|(index, entry)| (index, entry.name.clone()))
         .collect();
     for (index, name) in inside {
-        known |= embedded(compound, index, &name, path, depth, budget, out);
+        embedded(compound, index, &name, path, depth, budget, out);
+        known = known.max(Known::Inside);
     }
     known
+}
+
+/// Streams that no program of these formats knows travel with the file: those that are of a known kind are read.
+fn strangers(compound: &Compound<'_>, storage: usize, path: &str, budget: &mut Budget, out: &mut Extracted) {
+    let unknown: Vec<(usize, String)> = compound
+        .children(storage)
+        .filter(|(_, entry)| entry.is_stream && !is_own(&entry.name))
+        .filter(|(_, entry)| !FILES.contains(&entry.name.as_str()) && !STREAMS.contains(&entry.name.as_str()))
+        .map(|(index, entry)| (index, entry.name.clone()))
+        .collect();
+    for (number, (index, name)) in unknown.into_iter().enumerate() {
+        let (stream, _) = compound.content(index, budget);
+        if !matches!(kind::of(&stream).kind, Kind::Binary | Kind::Empty) {
+            let object = ole::Object { name: Some(name), bytes: &stream, cut: false };
+            ole::hand_on(path, number + 1, &object, budget, out);
+        }
+    }
 }
 
 /// Reads a storage inside another one.
@@ -116,18 +170,18 @@ fn embedded(
     depth: usize,
     budget: &mut Budget,
     out: &mut Extracted,
-) -> bool {
+) {
     if depth >= DEEPEST || budget.take_entry().is_err() {
         out.unread(path, Why::Limit);
-        return true;
+        return;
     }
     // The pool is no object itself (MS-DOC 2.1.4).
     if name == "ObjectPool" {
-        return document(compound, storage, path, Role::Attachment, depth + 1, budget, out);
+        document(compound, storage, path, Role::Attachment, depth + 1, budget, out);
+        return;
     }
     let shown: String = name.chars().filter(|character| !character.is_control()).collect();
     object(compound, storage, &format!("{path}!{shown}"), &[], depth + 1, budget, out);
-    true
 }
 
 /// Reads a storage that is an attachment of a message.
@@ -169,7 +223,7 @@ fn object(
         });
     }
     let known = document(compound, storage, place, Role::Attachment, depth, budget, out);
-    if !known && compound.children(storage).any(|(_, entry)| entry.is_stream && !is_own(&entry.name)) {
+    if known != Known::Own && has_content(compound, storage) {
         out.unread(place, Why::Unsupported);
     }
 }

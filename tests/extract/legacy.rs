@@ -313,7 +313,8 @@ fn embedded_objects_are_opened_wherever_they_stand() {
         ("ObjectPool/_1/\u{1}Ole", b"x"),
         ("ObjectPool/_2/\u{1}Ole10Native", &native),
         ("ObjectPool/_3/Package", &package),
-        ("ObjectPool/_4/Unknown", b"something"),
+        ("ObjectPool/_4/Unknown", b"\x01\x02\x03\0\x04"),
+        ("hidden", "氏名,電話\n鈴木一郎,090-0000-0003\n".as_bytes()),
     ]);
     let out = read(&attachment("oleObject1.bin", &file));
     found(
@@ -322,9 +323,10 @@ fn embedded_objects_are_opened_wherever_they_stand() {
             ("山田太郎", &["oleObject1.bin!_1!表#A1"]),
             ("hello", &["oleObject1.bin!_2!memo.txt"]),
             ("包んだ文字", &["oleObject1.bin!_3!object1"]),
+            ("鈴木一郎", &["oleObject1.bin!hidden"]),
         ],
     );
-    assert_eq!(unread(&out), ["oleObject1.bin!_4: unsupported"]);
+    assert_eq!(unread(&out), ["oleObject1.bin!_4: unsupported", "oleObject1.bin: unsupported"]);
 }
 
 #[test]
