@@ -11,6 +11,8 @@ mod fixture;
 mod hostile;
 #[path = "extract/kinds.rs"]
 mod kinds;
+#[path = "extract/legacy.rs"]
+mod legacy;
 #[path = "extract/office.rs"]
 mod office;
 #[path = "extract/texts.rs"]

@@ -9,7 +9,7 @@
 use calamine::{Data, Reader as _, Xlsx, XlsxError};
 use mail_parser::{Message, MessageParser, MimeHeaders as _};
 use sekisho::address::{Address, DomainSet};
-use sekisho::cli::demo::fixtures::{archive, birth::Date, cfb, encoding::Charset, letter, picture, xlsx};
+use sekisho::cli::demo::fixtures::{archive, biff, birth::Date, cfb, encoding::Charset, letter, picture, xlsx};
 use sekisho::cli::demo::incidents::{self, INTERNAL, Incident, Outgoing, PARTNERS};
 use sekisho::rules::verdict::Outcome;
 use std::collections::BTreeSet;
@@ -314,6 +314,18 @@ fn protected_files_ask_for_their_password() {
     ] {
         assert!(matches!(Xlsx::new(Cursor::new(bytes)), Err(XlsxError::Password)));
     }
+}
+
+#[test]
+fn an_old_workbook_reads_back_with_hidden_sheets_and_long_tables_of_strings() {
+    let long: Vec<String> = (0..3_000).map(|number| format!("長い文字列その{number}")).collect();
+    let rows = long.iter().map(|text| vec![xlsx::Cell::from(text.as_str()), xlsx::Cell::Phone(9_012_345_678)]);
+    let bytes = biff::Book::new().sheet("表").rows(rows).hidden_sheet("隠し").texts(&["見えない"]).finish();
+    let mut book: calamine::Xls<_> = calamine::Xls::new(Cursor::new(&bytes)).unwrap();
+    assert_eq!(book.sheet_names(), ["表", "隠し"]);
+    let range = book.worksheet_range("表").unwrap();
+    assert_eq!(range.get_value((2_999, 0)).map(ToString::to_string), Some("長い文字列その2999".to_owned()));
+    assert_eq!(range.get_value((7, 1)).map(ToString::to_string), Some("9012345678".to_owned()));
 }
 
 #[test]

@@ -4,24 +4,36 @@
 use crate::limits::Budget;
 use serde::{Deserialize, Serialize};
 
+mod blip;
 mod card;
+mod code_page;
+mod compound;
 mod csv;
 mod disguise;
+mod doc;
 mod embedded;
 mod entity;
 mod grid;
 mod html;
 mod image;
 pub mod kind;
+mod lzfu;
+mod msg;
 mod number_format;
 mod office;
+mod ole;
 mod pkcs7;
+mod ppt;
+mod properties;
 mod read;
+mod rtf;
 mod shared_strings;
 mod sheet;
+mod storage;
 pub mod table;
 pub mod text;
 mod walk;
+mod xls;
 mod xml;
 mod zip;
 

@@ -3,7 +3,7 @@
 
 use super::kind::{self, Found, Kind};
 use super::{Attachment, Extracted, PartInput, Piece, Role, Why};
-use super::{Content, disguise, html, image, office, pkcs7, text, zip};
+use super::{Content, disguise, html, image, office, pkcs7, rtf, storage, text, zip};
 use crate::limits::Budget;
 use crate::mail::tnef;
 use memchr::memmem;
@@ -97,6 +97,8 @@ fn content(found: Found, input: &PartInput<'_>, budget: &mut Budget, out: &mut E
         Kind::Empty | Kind::P7s | Kind::PgpSignature => {}
         Kind::Eml => mail(input, budget, out),
         Kind::Html => html::read(input, budget, out),
+        Kind::Rtf => rtf::read(input, budget, out),
+        Kind::Doc | Kind::Xls | Kind::Ppt | Kind::Msg | Kind::Cfb => storage::read(found.kind, input, budget, out),
         Kind::Text | Kind::Csv | Kind::Xml | Kind::Json | Kind::Svg | Kind::Ics | Kind::Vcf | Kind::Script => {
             text::read(found.kind, input, budget, out);
         }

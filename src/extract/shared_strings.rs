@@ -78,7 +78,8 @@ impl SharedStrings {
         strings
     }
 
-    fn push(&mut self, text: &str) {
+    /// Appends a string.
+    pub(super) fn push(&mut self, text: &str) {
         if let Ok(end) = u32::try_from(self.text.len() + text.len()) {
             self.text.push_str(text);
             self.ends.push(end);
@@ -166,6 +167,11 @@ impl Styles {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// The formats of cell styles that were read elsewhere.
+    pub(super) fn of(formats: Vec<NumberFormat>) -> Self {
+        Self(formats)
     }
 
     /// The format of a cell style.

@@ -294,7 +294,7 @@ impl Place {
 }
 
 /// A page header without its codes: `&C` and the like part it, `&"Font,Bold"` and `&12` go (ECMA-376 part 1, 18.3.1.46).
-fn without_codes(margin: &str) -> String {
+pub(super) fn without_codes(margin: &str) -> String {
     let mut out = String::with_capacity(margin.len());
     let mut rest = margin;
     while let Some((before, code)) = rest.split_once('&') {

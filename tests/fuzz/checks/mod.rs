@@ -9,6 +9,7 @@ mod calendar;
 mod command;
 mod data;
 mod header;
+mod legacy;
 mod message;
 mod reply;
 mod report;
@@ -28,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("command", command::check),
     ("data", data::check),
     ("header", header::check),
+    ("legacy", legacy::check),
     ("message", message::check),
     ("reply", reply::check),
     ("report", report::check),

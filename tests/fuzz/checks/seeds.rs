@@ -5,6 +5,7 @@ use super::script::unescape;
 use super::session::BURST;
 use sekisho::cli::demo::fixtures::calendar::invitation;
 use sekisho::cli::demo::fixtures::tnef::{addressed, message};
+use sekisho::cli::demo::fixtures::{biff, cfb, msg, rtf};
 use sekisho::cli::demo::incidents;
 use sekisho::mail::header::Header;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "report" => reports(),
         "calendar" => calendars(),
         "tnef" => streams(),
+        "legacy" => documents(),
         _ => Vec::new(),
     }
 }
@@ -58,6 +60,39 @@ fn dialogs() -> Vec<Vec<u8>> {
         said
     });
     said.filter(|said| said.len() < SMALL).collect()
+}
+
+/// Old office documents: those of the extractor's tests, and some written here.
+fn documents() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find_map(|above| {
+        let folder = above.join("tests/extract/legacy");
+        folder.is_dir().then_some(folder)
+    });
+    let file =
+        |name: &str| folder.as_ref().and_then(|folder| std::fs::read(folder.join(name)).ok()).unwrap_or_default();
+    let book = biff::Book::new().sheet("名簿").texts(&["氏名", "電話"]).texts(&["山田太郎", "090-0000-0001"]);
+    let rows = [["氏名", "電話"], ["山田太郎", "090-0000-0001"]];
+    let text = |how| rtf::Document::new(how).paragraph("前").table(rows).paragraph("後").finish();
+    let inner = msg::Message::new().text(msg::SUBJECT, "中").file("a.rtf", &text(rtf::Written::Hex));
+    let packed = b"\x2d\0\0\0\x2b\0\0\0LZFu\xf1\xc5\xc7\xa7\x03\0\x0a\0rcpg125\x42\x32\x0a\xf3 hel\x09\0 bw\x05\xb0ld}\x0a\x80\x0f\xa0";
+    let message =
+        msg::Message::new().code_page(932).text(msg::BODY, "本文").bytes(msg::RTF, packed).message("転送", inner);
+    vec![
+        file("letter.doc"),
+        file("letter.rtf"),
+        file("book.xls"),
+        cfb::compound(&[("PowerPoint Document", &file("talk.powerpoint"))]),
+        book.stream(),
+        cfb::compound(&[
+            ("ObjectPool/_1/Workbook", &book.stream()),
+            ("ObjectPool/_2/\u{1}Ole10Native", b"\x04\0\0\0abcd"),
+        ]),
+        book.finish(),
+        text(rtf::Written::Hex),
+        text(rtf::Written::Unicode),
+        b"{\\rtf1\\fromhtml1 {\\*\\htmltag64 <p>}\\htmlrtf x\\htmlrtf0 a}".to_vec(),
+        message.finish(),
+    ]
 }
 
 fn behind(said: &[u8], words: &[u8]) -> Option<Vec<u8>> {

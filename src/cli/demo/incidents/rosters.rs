@@ -2,18 +2,21 @@
 //! It refuses to invent other quantities than those that were reported, where they were reported.
 
 use super::super::fixtures::archive::{Names, zip};
+use super::super::fixtures::biff;
 use super::super::fixtures::csv::{csv, tsv};
 use super::super::fixtures::docx::Document;
 use super::super::fixtures::encoding::{Charset, base64_lines};
 use super::super::fixtures::letter::{Letter, Program};
+use super::super::fixtures::msg::{self, Message};
 use super::super::fixtures::people::{Person, Roster};
+use super::super::fixtures::rtf::{self, Written};
 use super::super::fixtures::xlsx::{Book, Cell, Strings};
 use super::{Expect, Incident, Outgoing, Words};
 use crate::rules::verdict::Outcome;
 
 /// The incidents of this file.
 pub fn incidents() -> Vec<Incident> {
-    vec![shimada(), hiratsuka(), hiratsuka_book(), ntt_act(), jipdec(), sendai(), kamaishi()]
+    vec![shimada(), hiratsuka(), hiratsuka_book(), ntt_act(), jipdec(), jipdec_old(), sendai(), kamaishi()]
 }
 
 const WEBMAIL_RULES: [&str; 1] = ["personal-data-to-webmail"];
@@ -281,6 +284,51 @@ fn jipdec() -> Incident {
         what: Words {
             en: "An assessor keeps audit papers and a roster of 669 assessors on a home storage that the world could read.",
             ja: "審査員が審査資料と669名の審査員名簿を自宅のNASに保存し、外部から閲覧できる状態になっていた。",
+        },
+        date: "2023",
+        mails: vec![mail],
+        expect: Expect::of(Outcome::Block, &WEBMAIL_RULES).persons(669),
+    }
+}
+
+/// The same assessors in the formats that old machines still write.
+fn jipdec_old() -> Incident {
+    const HEADING: [&str; 4] = ["審査員氏名", "自宅住所", "電話番号", "E-mail"];
+    let mut people = Roster::new("assessors").born(1950, 1990);
+    let mut take = |count: usize| -> Vec<[String; 4]> {
+        people.by_ref().take(count).map(|p| [p.name(), p.address(), p.mobile(), p.email()]).collect()
+    };
+    let book = |sheet: &str, rows: Vec<[String; 4]>| {
+        let rows = rows.into_iter().map(|row| row.map(Cell::from).to_vec());
+        biff::Book::new().sheet(sheet).texts(&HEADING).rows(rows).finish()
+    };
+    let first = book("審査員", take(223));
+    let rows = std::iter::once(HEADING.map(str::to_owned)).chain(take(223));
+    let second = rtf::Document::new(Written::Hex).paragraph("審査員名簿(取扱注意)").table(rows).finish();
+    let third = Message::new()
+        .code_page(932)
+        .text(msg::SUBJECT, "名簿の続き")
+        .text(msg::BODY, "添付のとおりです。\r\n")
+        .file("審査員名簿3.xls", &book("続き", take(223)))
+        .finish();
+    let mail = Letter::new(
+        Program::Outlook,
+        ("審査部", "shinsa@assessor.example.jp"),
+        "Mon, 07 Aug 2023 22:41:00 +0900",
+        "自宅作業用(旧形式)",
+    )
+    .to(["home.nas.659@icloud.com"])
+    .text("自宅のパソコンでも開ける形式にしました。\n")
+    .attach("審査員名簿1.xls", first)
+    .attach("審査員名簿2.rtf", second)
+    .attach("名簿の続き.msg", third)
+    .finish();
+    Incident {
+        id: "jipdec-old",
+        title: Words { en: "The same assessors in old formats", ja: "同じ名簿を旧形式で" },
+        what: Words {
+            en: "The roster in three parts, as old machines write them: an Excel 97 workbook, rich text, and a saved Outlook message with a workbook in it.",
+            ja: "同じ名簿を3つに分け、古い形式で送る。Excel 97 のブック、リッチテキスト、ブックを添付した Outlook のメッセージ。",
         },
         date: "2023",
         mails: vec![mail],
