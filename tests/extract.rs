@@ -13,5 +13,7 @@ mod hostile;
 mod kinds;
 #[path = "extract/office.rs"]
 mod office;
+#[path = "extract/packed.rs"]
+mod packed;
 #[path = "extract/texts.rs"]
 mod texts;

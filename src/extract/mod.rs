@@ -4,6 +4,7 @@
 use crate::limits::Budget;
 use serde::{Deserialize, Serialize};
 
+mod archive;
 mod card;
 mod csv;
 mod disguise;
