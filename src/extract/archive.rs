@@ -8,7 +8,11 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{EUC_JP, Encoding, SHIFT_JIS};
 use std::io::Read;
 
+pub(super) mod cab;
+pub(super) mod lzh;
 pub(super) mod packed;
+pub(super) mod rar;
+pub(super) mod sevenz;
 pub(super) mod tar;
 
 /// Octets of a name that are kept. Paths are repeated for each piece of an entry, and no file system takes longer ones (PATH_MAX is 4096).
