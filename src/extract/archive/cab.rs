@@ -31,6 +31,8 @@ struct Cabinet<'a> {
     reserved: usize,
     is_part: bool,
     damaged: bool,
+    /// Octets of data that are not unpacked yet: folders that lie on one another are no work for ever.
+    left: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -138,6 +140,7 @@ impl<'a> Cabinet<'a> {
             reserved,
             is_part: flags & (CONTINUES | CONTINUED) != 0,
             damaged: false,
+            left: bytes.len(),
         };
         for _ in 0..folder_count {
             let (Some(start), Some(blocks), Some(method)) =
@@ -183,6 +186,11 @@ impl<'a> Cabinet<'a> {
                 missing = Some(Why::Unsupported);
                 break;
             }
+            let Some(left) = self.left.checked_sub(8 + self.reserved + data.len()) else {
+                missing = Some(Why::Damaged);
+                break;
+            };
+            self.left = left;
             packed += data.len() as u64;
             if (content.len() + size) as u64 > budget.allowance(packed) {
                 missing = Some(Why::Limit);

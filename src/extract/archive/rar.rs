@@ -49,8 +49,14 @@ pub(in super::super) fn read(path: &str, bytes: &[u8], budget: &mut Budget, out:
         Name::Wide(_) => None,
     });
     let charset = charset(raw);
-    for comment in listing.comments.iter().flat_map(|comment| readings(comment, charset)) {
-        out.text(path, Role::Property, comment);
+    for comment in listing.comments {
+        if budget.take_entry().is_err() {
+            out.unread(path, Why::Limit);
+            return;
+        }
+        for comment in readings(comment, charset) {
+            out.text(path, Role::Property, comment);
+        }
     }
     for file in listing.files {
         if budget.take_entry().is_err() {

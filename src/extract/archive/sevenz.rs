@@ -14,6 +14,10 @@ const WINDOW: usize = 257 * 1024;
 
 /// Reads every entry of an archive.
 pub(in super::super) fn read(path: &str, bytes: &[u8], budget: &mut Budget, out: &mut Extracted) {
+    if budget.bytes_left() == 0 {
+        out.unread(path, Why::Limit);
+        return;
+    }
     let mut source = Cursor::new(bytes);
     let nobody = Password::empty();
     let archive = match Archive::read_with_memory_limit(&mut source, &nobody, HEADER) {
@@ -23,6 +27,11 @@ pub(in super::super) fn read(path: &str, bytes: &[u8], budget: &mut Budget, out:
             return;
         }
     };
+    // Two thousand octets can list eight million folders.
+    if budget.take_bytes((archive.files.len() * size_of::<ArchiveEntry>()) as u64).is_err() {
+        out.unread(path, Why::Limit);
+        return;
+    }
     let mut blocks = Blocks { path, archive: &archive, budget, out };
     let complete = (0..archive.blocks.len()).all(|index| blocks.read(index, &mut source, &nobody));
     // Empty files lie in no block; folders stand in the names of what is in them.

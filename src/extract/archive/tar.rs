@@ -60,6 +60,10 @@ pub(in super::super) fn read(path: &str, bytes: &[u8], missing: Option<Why>, bud
     let names = listing.members.iter().flat_map(|member| [Some(&member.name), member.link.as_ref()]).flatten();
     let charset = charset(names.map(AsRef::as_ref));
     for note in listing.notes {
+        if budget.take_entry().is_err() {
+            out.unread(path, Why::Limit);
+            return;
+        }
         for note in readings(note, charset) {
             out.text(path, Role::Property, note);
         }
@@ -147,8 +151,9 @@ fn list(bytes: &[u8], most: u64) -> Listing<'_> {
                     content = behind_map(content);
                 }
                 let is_link = matches!(kind, b'1' | b'2') && content.is_empty();
-                // A folder's path stands in the names of what is in it; an empty one holds nothing to read.
-                if !(matches!(kind, b'3'..=b'6') && content.is_empty() && !cut) {
+                // A folder's path stands in the names of what is in it (the old form has no type for it); a device holds nothing.
+                let is_folder = matches!(kind, b'3'..=b'6') || name.ends_with(b"/");
+                if !(is_folder && content.is_empty() && !cut) {
                     let link = is_link.then_some(link);
                     listing.members.push(Member { name, link, content, cut, part: kind == b'M' });
                 }

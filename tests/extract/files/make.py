@@ -119,6 +119,28 @@ def sevenz():
         made("zeros.7z", files=("zeros.csv", "5年/名簿.csv"))
 
 
+def number(value):
+    """7z's number: the top bits of the first octet say how many follow."""
+    for more in range(8):
+        if value < 1 << 7 * (more + 1):
+            first = 0xFF << 8 - more & 0xFF | value >> 8 * more
+            return bytes([first]) + (value & (1 << 8 * more) - 1).to_bytes(more, "little")
+
+
+def folders():
+    """A 7z of two hundred thousand folders without names, in less than five hundred octets."""
+    count = 200_000
+    empty, names = b"\xff" * (count // 8), bytes(1 + 2 * count)
+    header = b"\x01\x05" + number(count) + b"\x0e" + number(len(empty)) + empty + b"\x11" + number(len(names)) + names + b"\0\0"
+    packed = lzma.compress(header, format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 20}])
+    coder = b"\x23\x03\x01\x01" + number(5) + bytes([93]) + struct.pack("<I", 1 << 20)
+    streams = b"\x06" + number(0) + number(1) + b"\x09" + number(len(packed)) + b"\0"
+    streams += b"\x07\x0b" + number(1) + b"\0" + number(1) + coder + b"\x0c" + number(len(header)) + b"\x0a\x01"
+    index = b"\x17" + streams + struct.pack("<I", zlib.crc32(header)) + b"\0\0"
+    start = struct.pack("<QQI", len(packed), len(index), zlib.crc32(index))
+    put("folders.7z", b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(start)) + start + packed + index)
+
+
 def crc16(octets):
     value = 0
     for byte in octets:
@@ -274,6 +296,7 @@ def rars():
 tars()
 packed()
 rars()
+folders()
 sevenz()
 lzh()
 cabs()
