@@ -23,7 +23,9 @@ fn files() -> Vec<(String, Vec<u8>)> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !["make.py", "zeros.xz", "zeros.7z", "folders.7z", "again.cab", "mszip.cab"].contains(&name.as_str()))
+        .filter(|name| {
+            !["make.py", "zeros.xz", "zeros.7z", "folders.7z", "again.cab", "mszip.cab"].contains(&name.as_str())
+        })
         .collect();
     names.sort();
     names.into_iter().map(|name| (name.clone(), file(&name))).collect()
