@@ -137,7 +137,12 @@ fn charset<'a>(names: impl Iterator<Item = &'a [u8]>) -> &'static Encoding {
 /// The readings of a name in an archive of this charset, the better one first; a few octets may be right in both.
 fn readings(raw: &[u8], charset: &'static Encoding) -> Vec<String> {
     if let Ok(name) = std::str::from_utf8(raw) {
-        return vec![name.to_owned()];
+        // A kanji in EUC-JP may be a letter of two octets in UTF-8 (表 is ɽ); Japanese in UTF-8 has three.
+        let is_doubtful = charset == EUC_JP && !name.is_ascii() && name.chars().all(|letter| letter < '\u{800}');
+        return match EUC_JP.decode(raw) {
+            (other, _, false) if is_doubtful => vec![other.into_owned(), name.to_owned()],
+            _ => vec![name.to_owned()],
+        };
     }
     let mut names = vec![charset.decode_without_bom_handling(raw).0.into_owned()];
     let other = if charset == EUC_JP { SHIFT_JIS } else { EUC_JP };
