@@ -15,5 +15,7 @@ mod kinds;
 mod legacy;
 #[path = "extract/office.rs"]
 mod office;
+#[path = "extract/packed.rs"]
+mod packed;
 #[path = "extract/texts.rs"]
 mod texts;

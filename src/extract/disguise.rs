@@ -19,6 +19,11 @@ pub(super) fn is_disguised(kind: Kind, names: &[String]) -> bool {
         && names.iter().any(|name| name.contains(REVERSALS) || contradicts(&extension(name), kind))
 }
 
+/// Is this the extension of a compressed single file, which falls off when it is unpacked?
+pub(super) fn is_compressor(extension: &str) -> bool {
+    ["gz", "bz2", "xz", "zst"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
 /// Is it a kind behind which an archive may hide, since its readers ignore what follows?
 pub(super) fn can_hide_an_archive(kind: Kind) -> bool {
     kind.is_image()
@@ -51,10 +56,10 @@ fn contradicts(extension: &str, kind: Kind) -> bool {
         "rar" => kind == Kind::Rar,
         "7z" => kind == Kind::SevenZip,
         "gz" | "tgz" => kind == Kind::Gzip,
-        "bz2" | "tbz" => kind == Kind::Bzip2,
-        "xz" => kind == Kind::Xz,
-        "zst" => kind == Kind::Zstd,
-        "tar" => matches!(kind, Kind::Tar | Kind::Gzip | Kind::Bzip2 | Kind::Xz),
+        "bz2" | "tbz" | "tbz2" => kind == Kind::Bzip2,
+        "xz" | "txz" => kind == Kind::Xz,
+        "zst" | "tzst" => kind == Kind::Zstd,
+        "tar" => matches!(kind, Kind::Tar | Kind::Gzip | Kind::Bzip2 | Kind::Xz | Kind::Zstd),
         "cab" => kind == Kind::Cab,
         "iso" => kind == Kind::Iso,
         "exe" | "dll" | "scr" | "com" | "sys" => kind.is_program(),

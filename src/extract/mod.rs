@@ -4,6 +4,7 @@
 use crate::limits::Budget;
 use serde::{Deserialize, Serialize};
 
+mod archive;
 mod blip;
 mod card;
 mod code_page;

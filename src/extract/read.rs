@@ -1,6 +1,7 @@
 //! One part: its names, its kind, then the reader for that kind; and the way readers hand on what they find inside.
 //! It refuses to let one part harm another: a panic in a reader leaves that part `damaged` and the others read.
 
+use super::archive::{cab, lzh, packed, rar, sevenz, tar};
 use super::kind::{self, Found, Kind};
 use super::{Attachment, Extracted, PartInput, Piece, Role, Why};
 use super::{Content, disguise, html, image, office, pkcs7, rtf, storage, text, zip};
@@ -111,6 +112,12 @@ fn content(found: Found, input: &PartInput<'_>, budget: &mut Budget, out: &mut E
             None => out.unread(path, Why::Encrypted),
         },
         Kind::Zip | Kind::Jar | Kind::Iwork | Kind::Epub => zip::read(path, input.bytes, budget, out),
+        Kind::Gzip | Kind::Bzip2 | Kind::Xz | Kind::Zstd => packed::read(found.kind, input, budget, out),
+        Kind::SevenZip => sevenz::read(path, input.bytes, budget, out),
+        Kind::Rar => rar::read(path, input.bytes, budget, out),
+        Kind::Lzh => lzh::read(path, input.bytes, budget, out),
+        Kind::Cab => cab::read(path, input.bytes, budget, out),
+        Kind::Tar => tar::read(path, input.bytes, None, budget, out),
         kind if kind.is_package() => office::read(input, budget, out),
         kind if kind.is_image() => {
             if !(input.inline && image::is_small(kind, input.bytes)) {

@@ -1,9 +1,8 @@
 //! Zip archives (APPNOTE 6.3.10): every entry of the central directory, and every entry the directory does not list.
 //! It refuses to trust declared sizes: what comes out is counted, and each entry is judged by its content.
 
-use super::kind::Kind;
-use super::read;
-use super::{Attachment, Content, Extracted, PartInput, Piece, Role, Why};
+use super::archive::{self, drain};
+use super::{Extracted, Why};
 use crate::limits::Budget;
 use ::zip::read::{ZipReadOptions, read_zipfile_from_stream_with_options};
 use ::zip::result::ZipError;
@@ -36,7 +35,7 @@ impl<'a> Listing<'a> {
         }
         let archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
         let names = (0..archive.len())
-            .map(|index| archive.by_index_data(index).map(|entry| entry_name(entry.name_raw())).unwrap_or_default())
+            .map(|index| archive.by_index_data(index).map(|entry| archive::name(entry.name_raw())).unwrap_or_default())
             .collect();
         Some(Self { archive, names })
     }
@@ -100,38 +99,11 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Reads to the end or to the allowance, and takes what came from the budget.
-fn drain(entry: impl Read, allowance: u64, budget: &mut Budget) -> (Vec<u8>, Option<Why>) {
-    let mut content = Vec::new();
-    let result = entry.take(allowance.saturating_add(1)).read_to_end(&mut content);
-    let over = content.len() as u64 > allowance;
-    if over {
-        content.truncate(usize::try_from(allowance).unwrap_or(usize::MAX));
-    }
-    let spent = budget.take_bytes(content.len() as u64).is_err();
-    let missing = if over || spent {
-        Some(Why::Limit)
-    } else if result.is_err() {
-        Some(Why::Damaged)
-    } else {
-        None
-    };
-    (content, missing)
-}
-
 fn why(error: &ZipError) -> Why {
     match error {
         ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => Why::Encrypted,
         ZipError::CompressionMethodNotSupported(_) | ZipError::UnsupportedArchive(_) => Why::Unsupported,
         _ => Why::Damaged,
-    }
-}
-
-/// A name as written: UTF-8 if it is that, else CP932, which Windows in Japan writes without saying so.
-fn entry_name(raw: &[u8]) -> String {
-    match std::str::from_utf8(raw) {
-        Ok(name) => name.to_owned(),
-        Err(_) => encoding_rs::SHIFT_JIS.decode_without_bom_handling(raw).0.into_owned(),
     }
 }
 
@@ -165,11 +137,11 @@ pub(super) fn read(path: &str, bytes: &[u8], budget: &mut Budget, out: &mut Extr
             }
             if sealed {
                 encrypted = true;
-                entry_sealed(path, name, packed, out);
+                archive::sealed(path, vec![name], packed, out);
                 continue;
             }
             let (content, missing) = listing.content(index, budget);
-            entry(path, name, &content, missing, budget, out);
+            archive::entry(path, vec![name], &content, missing, budget, out);
         }
     }
     let taken = listing.map(|listing| listing.taken(bytes)).unwrap_or_default();
@@ -186,38 +158,6 @@ pub(super) fn read_unlisted(path: &str, bytes: &[u8], listing: &Listing<'_>, bud
     if unlisted(path, bytes, &listing.taken(bytes), budget, out) > 0 {
         out.unread(path, Why::Damaged);
     }
-}
-
-/// Hands on one entry; what is missing of it is recorded at its own place.
-fn entry(path: &str, name: String, content: &[u8], missing: Option<Why>, budget: &mut Budget, out: &mut Extracted) {
-    let place = format!("{path}!{name}");
-    if let Some(why) = missing {
-        out.unread(&place, why);
-    }
-    let input = PartInput {
-        path: place,
-        names: vec![name],
-        declared_type: None,
-        declared_charset: None,
-        role: Role::Attachment,
-        inline: false,
-        bytes: content,
-    };
-    read::nested(&input, budget, out);
-}
-
-/// Records an entry under a password: its name is readable, its content is not.
-fn entry_sealed(path: &str, name: String, packed: u64, out: &mut Extracted) {
-    let place = format!("{path}!{name}");
-    out.unread(&place, Why::Encrypted);
-    out.attachments.push(Attachment {
-        path: place.clone(),
-        kind: Kind::Encrypted.as_str().to_owned(),
-        bytes: packed,
-        disguised: false,
-        macros: false,
-    });
-    out.pieces.push(Piece { path: place, role: Role::FileName, content: Content::Text(name) });
 }
 
 /// Reads entries that stand outside the listed ones: a cut-off archive, or two entries of one name.
@@ -249,13 +189,13 @@ fn unlisted(path: &str, bytes: &[u8], taken: &[(usize, usize)], budget: &mut Bud
             return read;
         }
         read += 1;
-        let Some(name) = bytes.get(start + 30..start + 30 + short(26)).map(entry_name) else { break };
+        let Some(name) = bytes.get(start + 30..start + 30 + short(26)).map(archive::name) else { break };
         let data = (start + 30 + short(26) + short(28)).min(room);
         let streamed = short(6) & 8 != 0;
         let declared = u32::from_le_bytes([header[18], header[19], header[20], header[21]]) as usize;
         let packed = if streamed || declared > room - data { room - data } else { declared };
         if short(6) & 1 != 0 {
-            entry_sealed(path, name, packed as u64, out);
+            archive::sealed(path, vec![name], packed as u64, out);
         } else if packed > 0 {
             let mut cursor = Cursor::new(&bytes[start..room]);
             let mut options = ZipReadOptions::new().ignore_crc32(true);
@@ -268,7 +208,7 @@ fn unlisted(path: &str, bytes: &[u8], taken: &[(usize, usize)], budget: &mut Bud
                 Ok(None) => (Vec::new(), Some(Why::Damaged)),
                 Err(error) => (Vec::new(), Some(why(&error))),
             };
-            entry(path, name, &content, missing, budget, out);
+            archive::entry(path, vec![name], &content, missing, budget, out);
         }
         if !streamed {
             at = at.max(data + packed);

@@ -91,6 +91,10 @@ pub(super) fn of(bytes: &[u8]) -> Option<Kind> {
             _ => Kind::Video,
         });
     }
+    // A tar from before POSIX has no magic number, but a checksum.
+    if crate::extract::archive::tar::is_header(bytes) {
+        return Some(Kind::Tar);
+    }
     // LHA: `-lh5-` and its family at offset 2.
     if let Some([b'-', b'l', b'h' | b'z', _, b'-']) = at(2, 5) {
         return Some(Kind::Lzh);

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 mod address;
+mod archive;
 mod calendar;
 mod command;
 mod data;
@@ -25,6 +26,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them.
 pub const TARGETS: &[Target] = &[
     ("address", address::check),
+    ("archive", archive::check),
     ("calendar", calendar::check),
     ("command", command::check),
     ("data", data::check),

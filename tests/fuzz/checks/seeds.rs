@@ -8,7 +8,7 @@ use sekisho::cli::demo::fixtures::tnef::{addressed, message};
 use sekisho::cli::demo::fixtures::{biff, cfb, msg, rtf};
 use sekisho::cli::demo::incidents;
 use sekisho::mail::header::Header;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Mails above this teach a fuzzer nothing and slow it down.
@@ -28,22 +28,37 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "reply" => replies(),
         "report" => reports(),
         "calendar" => calendars(),
+        "archive" => archives(),
         "tnef" => streams(),
         "legacy" => documents(),
         _ => Vec::new(),
     }
 }
 
-/// What the clients of all dialogs say.
-fn dialogs() -> Vec<Vec<u8>> {
+/// The files of a folder of the repository.
+fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find_map(|above| {
-        let folder = above.join("tests/dialogs");
+        let folder = above.join(folder);
         folder.is_dir().then_some(folder)
     });
     let Some(folder) = folder else { return Vec::new() };
     let mut files: Vec<_> =
-        std::fs::read_dir(folder).expect("dialogs").map(|entry| entry.expect("a file").path()).collect();
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
+    files
+}
+
+/// The small ones of the archives that the extractor's tests read.
+fn archives() -> Vec<Vec<u8>> {
+    let files = files("tests/extract/files");
+    let archives = files.iter().filter(|path| path.extension().is_none_or(|end| end != "py"));
+    let read = archives.map(|path| std::fs::read(path).expect("an archive")).filter(|bytes| bytes.len() < 2_200);
+    read.map(|bytes| [&[0], bytes.as_slice()].concat()).collect()
+}
+
+/// What the clients of all dialogs say.
+fn dialogs() -> Vec<Vec<u8>> {
+    let files = files("tests/dialogs");
     let texts = files.iter().filter(|path| path.extension().is_some_and(|end| end == "smtp"));
     let said = texts.map(|path| {
         let mut said = Vec::new();
