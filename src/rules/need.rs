@@ -40,7 +40,9 @@ pub(super) fn each_window(when: &Condition, unless: Option<&Condition>, mut see:
     for condition in std::iter::once(when).chain(unless) {
         each_leaf(condition, &mut |leaf| {
             if let Test::Window(queries) = &leaf.test {
-                queries.iter().for_each(|(query, _)| see(query));
+                for (query, _) in queries {
+                    see(query);
+                }
             }
         });
     }
