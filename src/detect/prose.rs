@@ -25,10 +25,12 @@ static LABELLED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// All detectors of values.
 pub(super) fn find_all(scan: &Scan<'_>, out: &mut Vec<Entity>) {
-    if scan.chains.is_empty() && scan.words.is_empty() && memchr::memchr(b'@', scan.text.as_bytes()).is_none() {
+    // Chains that no detector can use are not kept, so none of them is no proof.
+    let digits = !scan.chains.is_empty() || scan.text.bytes().any(|byte| byte.is_ascii_digit());
+    if !digits && scan.words.is_empty() && memchr::memchr(b'@', scan.text.as_bytes()).is_none() {
         return;
     }
-    if !scan.chains.is_empty() {
+    if digits {
         my_number::find(scan, out);
         drivers_license::find(scan, out);
         passport::find(scan, out);
