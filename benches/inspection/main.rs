@@ -81,7 +81,43 @@ fn rows() -> Vec<Row> {
             let rows = people().map(|person| person.map(Cell::Text).to_vec());
             attached("名簿.xlsx", Book::new(Strings::Shared).sheet("名簿").texts(&HEADING).rows(rows).finish())
         }),
+        ("filler, 50 MB, lines of one letter", || filler(FILLER, 76, |_| b'a')),
+        ("filler, 50 MB, one line of one letter", || filler(FILLER, usize::MAX, |_| b'a')),
+        ("filler, 50 MB, lines that look like base64", || filler(FILLER, 76, base64_letter)),
+        ("filler, 50 MB, one line like base64", || filler(FILLER, usize::MAX, base64_letter)),
+        ("filler, 50 MB, lines of hexadecimal", || filler(FILLER, 76, |number| b"0123456789abcdef"[number % 16])),
+        ("filler, 50 MB, lines of one letter, attached", || {
+            // Base64 makes four octets of three.
+            attached("filler.txt", lines(FILLER / 4 * 3, 76, |_| b'a'))
+        }),
     ]
+}
+
+const FILLER: usize = 50 * 1024 * 1024 - 64 * 1024;
+
+fn base64_letter(number: usize) -> u8 {
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[number % 64]
+}
+
+/// Text without a meaning, in lines of this width: each letter is made from a number that looks random.
+fn lines(bytes: usize, width: usize, letter: fn(usize) -> u8) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes);
+    let mut state = 1_u64;
+    for index in 0..bytes {
+        if index % width.saturating_add(1) == width {
+            text.push(b'\n');
+            continue;
+        }
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push(letter((state >> 40) as usize));
+    }
+    text
+}
+
+fn filler(bytes: usize, width: usize, letter: fn(usize) -> u8) -> Vec<Outgoing> {
+    let mut mail = mail(Program::Thunderbird).text("").finish();
+    mail.data.extend(lines(bytes - mail.data.len(), width, letter));
+    vec![mail]
 }
 
 const HEADING: [&str; 5] = ["氏名", "フリガナ", "住所", "電話番号", "メールアドレス"];

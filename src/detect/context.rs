@@ -86,7 +86,7 @@ pub struct Buffers {
 impl Buffers {
     /// Scans folded text once for digit chains and known words.
     pub fn scan<'t>(&'t mut self, text: &'t str) -> Scan<'t> {
-        number::chains(text, &mut self.chains);
+        number::useful_chains(text, &mut self.chains);
         self.words.clear();
         let dictionary = &*dictionary::DICTIONARY;
         for found in dictionary.automaton.find_iter(text) {

@@ -172,13 +172,16 @@ pub struct Found {
     pub end: usize,
 }
 
+/// Octets of a value, account or token that are looked at: more are none, but a line of filler may be one run of millions.
+pub(super) const LONGEST: usize = 1_000;
+
 fn graphic(char: char) -> bool {
     char.is_ascii_graphic() && !matches!(char, '"' | '\'' | '`' | '<' | '>')
 }
 
 /// How a value hangs on its label.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Joined {
+pub(super) enum Joined {
     /// `：`, `=`, `は`
     Sign,
     /// A blank or a line end.
@@ -186,7 +189,7 @@ enum Joined {
 }
 
 /// The value behind a label: its bounds and how it is joined.
-fn value(text: &str, end: usize) -> Option<(usize, usize, Joined)> {
+pub(super) fn value(text: &str, end: usize) -> Option<(usize, usize, Joined)> {
     let rest = &text[end..];
     let mut joined = None;
     let mut lines = 0;
@@ -213,7 +216,7 @@ fn value(text: &str, end: usize) -> Option<(usize, usize, Joined)> {
                 if joined != Some(Joined::Sign) && offset < 12 => {}
             _ => {
                 let start = end + offset;
-                let len: usize = text[start..].chars().take_while(|char| graphic(*char)).map(char::len_utf8).sum();
+                let len = text[start..].chars().take(LONGEST).take_while(|char| graphic(*char)).count();
                 let taken = text[start..start + len].trim_end_matches([',', ';', ')', ']', '.', '|']);
                 let cut = taken.len();
                 return (cut > 0).then_some((start, start + cut, joined?));
@@ -311,7 +314,7 @@ fn labelled(scan: &Scan<'_>, index: usize) -> Option<Found> {
         } else {
             let skipped = text[end..].trim_start_matches([' ', '　', '/', ',', '、', '|', '・']);
             let next = text.len() - skipped.len();
-            let len = skipped.bytes().take_while(u8::is_ascii_graphic).count();
+            let len = skipped.bytes().take(LONGEST).take_while(u8::is_ascii_graphic).count();
             if next > end && len > 0 {
                 account = Some(hash::of(both));
                 (start, end) = (next, next + len);
@@ -449,8 +452,8 @@ fn secret(text: &str, start: usize) -> Option<Found> {
     ]
     .into_iter()
     .find(|(_, prefix)| rest.starts_with(prefix))?;
-    let token: &str =
-        &rest[..rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count()];
+    let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let token = &rest[..rest.bytes().take(LONGEST).take_while(of_token).count()];
     let body = &token[prefix.len()..];
     let digits = body.bytes().filter(u8::is_ascii_digit).count();
     let upper = token.to_ascii_uppercase();

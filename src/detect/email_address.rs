@@ -67,6 +67,9 @@ const ROLES: &[&str] = &[
     "eigyo",
 ];
 
+/// Characters of a domain (RFC 5321 4.5.3.1.2).
+const DOMAIN: usize = 255;
+
 /// Is this the address of an office?
 #[must_use]
 pub fn is_role(address: &str) -> bool {
@@ -98,7 +101,7 @@ pub fn around(text: &str, at: usize) -> Option<(usize, usize)> {
         if char.is_ascii_alphanumeric() || char == '-' || char == '.' {
             end = at + 1 + offset + 1;
         } else if !(japanese
-            && rest[offset..].chars().take_while(|next| !next.is_whitespace()).any(|next| next == '.')
+            && rest[offset..].chars().take(DOMAIN).take_while(|next| !next.is_whitespace()).any(|next| next == '.')
             && offset == 0)
         {
             break;
@@ -127,6 +130,7 @@ pub fn key(address: &str) -> u64 {
 /// Finds them in running text.
 pub fn find(scan: &Scan<'_>, out: &mut Vec<Entity>) {
     let mut done = 0;
+    let mut around_here = Surroundings::default();
     for at in memchr::memchr_iter(b'@', scan.text.as_bytes()) {
         if at < done {
             continue;
@@ -134,14 +138,13 @@ pub fn find(scan: &Scan<'_>, out: &mut Vec<Entity>) {
         if let Some((start, end)) = around(scan.text, at) {
             done = end;
             // `https://user@host` and `<id@host>` of a Message-ID are not mailboxes.
-            let before = &scan.text[..start];
-            let line_start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |found| found + 1);
-            let head = &before[line_start..];
-            if before.ends_with("//")
+            around_here.go_on(scan.text.as_bytes(), start);
+            let head = &scan.text[around_here.line..start];
+            if head.ends_with("//")
                 || starts_with_ignore_case(head, "message-id:")
                 || starts_with_ignore_case(head, "references:")
                 || starts_with_ignore_case(head, "in-reply-to:")
-                || head.rsplit([' ', '<', '"']).next().is_some_and(|word| word.contains("://"))
+                || around_here.url
             {
                 continue;
             }
@@ -155,6 +158,35 @@ pub fn find(scan: &Scan<'_>, out: &mut Vec<Entity>) {
                 end,
             });
         }
+    }
+}
+
+/// What stands before a position, read on from one address to the next: a text may be one line of a million addresses.
+#[derive(Default)]
+struct Surroundings {
+    /// Up to where the text was read.
+    seen: usize,
+    /// Where the line begins, and the word that has no blank, `<` or `"` in it.
+    line: usize,
+    word: usize,
+    /// `://` stands in that word.
+    url: bool,
+}
+
+impl Surroundings {
+    fn go_on(&mut self, bytes: &[u8], at: usize) {
+        if let Some(found) = memchr::memrchr(b'\n', &bytes[self.seen..at]) {
+            self.line = self.seen + found + 1;
+            (self.word, self.url) = (self.line, false);
+        }
+        let rest = self.seen.max(self.line);
+        if let Some(found) = memchr::memrchr3(b' ', b'<', b'"', &bytes[rest..at]) {
+            (self.word, self.url) = (rest + found + 1, false);
+        }
+        // Two octets of it may have been read before.
+        let rest = self.word.max(self.seen.saturating_sub(2));
+        self.url |= memchr::memmem::find(&bytes[rest..at], b"://").is_some();
+        self.seen = at;
     }
 }
 
@@ -178,6 +210,24 @@ mod tests {
         ] {
             let at = text.find('@').expect("an @");
             assert_eq!(around(text, at).map(|(start, end)| &text[start..end]), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_an_address_is_known_however_far_away() {
+        use super::super::context::Buffers;
+        let far = "x,".repeat(5_000);
+        for (text, want) in [
+            (format!("a@example.com,{far}b@example.com"), vec!["a@example.com", "b@example.com"]),
+            (format!("c@x.test {far}https://x/?{far}a@example.com b@example.com"), vec!["c@x.test", "b@example.com"]),
+            ("a@x.test:/\u{2F}b@y.test".replace("test:", "test ht:"), vec!["a@x.test"]),
+            (format!("a@x.test\nReferences: <b@x.test> {far} <c@x.test>\nd@x.test"), vec!["a@x.test", "d@x.test"]),
+            ("http://h/?a@x.test\nb@x.test,<c@x.test>".to_owned(), vec!["b@x.test", "c@x.test"]),
+        ] {
+            let mut buffers = Buffers::default();
+            let mut out = Vec::new();
+            find(&buffers.scan(&text), &mut out);
+            assert_eq!(out.iter().map(|found| &text[found.start..found.end]).collect::<Vec<_>>(), want);
         }
     }
 

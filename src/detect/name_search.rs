@@ -71,17 +71,27 @@ const LEADS: &[&str] = &[
     "会員",
 ];
 
+/// Does the text start with this word? Most do not, and their first letter says so (three octets in all the lists).
+fn starts(text: &str, word: &str) -> bool {
+    text.as_bytes().first_chunk::<3>() == word.as_bytes().first_chunk() && text.starts_with(word)
+}
+
+/// Does the text end with this word? See [`starts`].
+fn ends(text: &str, word: &str) -> bool {
+    text.as_bytes().last_chunk::<3>() == word.as_bytes().last_chunk() && text.ends_with(word)
+}
+
 fn in_run(line: &str, mut start: usize, end: usize) -> Option<Found> {
     let mut titled = false;
     for lead in LEADS {
-        if line[start..end].starts_with(lead) && line[start..end].len() > lead.len() {
+        if starts(&line[start..end], lead) && line[start..end].len() > lead.len() {
             titled = TITLES.contains(lead);
             start += lead.len();
             break;
         }
     }
     let before = line[..start].trim_end_matches([' ', '　', ':', '(', '・']);
-    titled |= TITLES.iter().any(|title| before.ends_with(title));
+    titled |= TITLES.iter().any(|title| ends(before, title));
     let run = &line[start..end];
     let rest = &line[end..];
     // An honorific or title at the end of the run itself: 山田太郎様
@@ -95,8 +105,8 @@ fn in_run(line: &str, mut start: usize, end: usize) -> Option<Found> {
         }
     }
     for title in TITLES {
-        if let Some(head) = core.strip_suffix(title).filter(|head| !head.is_empty()) {
-            core = head;
+        if ends(core, title) && core.len() > title.len() {
+            core = &core[..core.len() - title.len()];
             titled = true;
             break;
         }
@@ -107,7 +117,7 @@ fn in_run(line: &str, mut start: usize, end: usize) -> Option<Found> {
     }
     let follows = |rest: &str| {
         let rest = rest.trim_start_matches([' ', '　']);
-        HONORIFICS.iter().any(|honorific| rest.starts_with(honorific))
+        HONORIFICS.iter().any(|honorific| starts(rest, honorific))
     };
     let plain: String = core.chars().map(plain_kanji).collect();
     let core_end = start + core.len();

@@ -111,6 +111,23 @@ impl Chain {
 /// All chains of folded text, in order.
 pub fn chains(text: &str, out: &mut Vec<Chain>) {
     out.clear();
+    each(text, |chain| out.push(chain));
+}
+
+/// The chains of running text that a detector of values can use. Of those glued to a letter that is a licence number, the digits of a residence
+/// card, and a house number behind a blank or a Japanese letter; hexadecimal or base64 has a million others.
+pub fn useful_chains(text: &str, out: &mut Vec<Chain>) {
+    out.clear();
+    each(text, |chain| {
+        let before = chain.start.checked_sub(1).map(|at| text.as_bytes()[at]);
+        let house = before.is_some_and(|byte| byte == b' ' || !byte.is_ascii());
+        if !chain.glued || house || matches!(chain.digits().len(), 8 | 12) {
+            out.push(chain);
+        }
+    });
+}
+
+fn each(text: &str, mut found: impl FnMut(Chain)) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(offset) = bytes[at..].iter().position(u8::is_ascii_digit) {
@@ -147,11 +164,11 @@ pub fn chains(text: &str, out: &mut Vec<Chain>) {
                 let mut single = Chain::new(position);
                 single.push(&bytes[position..stop], stop);
                 single.glued = glued(bytes, position, stop);
-                out.push(single);
+                found(single);
                 position = stop;
             }
         } else {
-            out.push(chain);
+            found(chain);
         }
         at = end;
     }
@@ -226,6 +243,17 @@ mod tests {
             chains(text, &mut out);
             let got: Vec<(Vec<u8>, Joint)> = out.iter().map(|chain| (chain.groups().to_vec(), chain.joint)).collect();
             assert_eq!(got, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_leaves_next_to_no_chains_and_all_that_a_detector_uses_stay() {
+        let mut out = Vec::new();
+        useful_chains(&"3f9a1c77e0b2d456a9".repeat(10_000), &mut out);
+        assert!(out.is_empty(), "{}", out.len());
+        for text in ["1", "a 12b", "町3a", "AB12345678CD", "x123456789012", "tel 090-1234-5678."] {
+            useful_chains(text, &mut out);
+            assert_eq!(out.len(), 1, "{text}");
         }
     }
 

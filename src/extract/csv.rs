@@ -4,12 +4,13 @@
 use super::Table;
 use crate::limits::Budget;
 use memchr::{memchr, memchr_iter, memchr3};
+use std::ops::Range;
 
 /// Separators in the order of preference.
 const SEPARATORS: [u8; 4] = [b'\t', b',', b';', b'|'];
 /// Text looked at to find the separator.
 const SAMPLE: usize = 64 * 1024;
-/// Lines beyond which blocks of rows are not looked for in prose, since every line costs memory of its own.
+/// Lines beyond which blocks of rows are not looked for in prose, since every row costs memory of its own.
 const MOST_LINES: usize = 2_000_000;
 /// A quoted cell longer than this is taken for a stray quote.
 const QUOTED: usize = 1024 * 1024;
@@ -178,27 +179,14 @@ pub(super) fn rows_in_prose(text: &str, budget: &mut Budget) -> Option<Split> {
     if memchr_iter(b'\n', text.as_bytes()).count() > MOST_LINES {
         return None;
     }
-    let lines: Vec<&str> = text.split('\n').collect();
-    let marks: Vec<Option<(u8, usize)>> = lines.iter().map(|line| mark(line)).collect();
-    let mut rows = vec![None; lines.len()];
-    let mut start = 0;
-    let mut found = false;
-    for run in marks.chunk_by(|one, other| one == other) {
-        if let Some((separator, _)) = run[0]
-            && run.len() >= 3
-        {
-            found = true;
-            rows[start..start + run.len()].fill(Some(separator));
-        }
-        start += run.len();
-    }
-    if !found {
-        return None;
-    }
+    let blocks = blocks(text);
+    let last = blocks.last()?.0.end;
     let mut split = Split { prose: String::with_capacity(text.len()), table: Table::default(), complete: true };
-    let last = rows.iter().rposition(Option::is_some).unwrap_or(0);
-    for (index, line) in lines.iter().enumerate() {
-        if let Some(separator) = rows[index] {
+    let mut blocks = blocks.into_iter().peekable();
+    for (index, line) in text.split('\n').enumerate() {
+        blocks.next_if(|(lines, _)| lines.end <= index);
+        if let Some((_, separator)) = blocks.peek().filter(|(lines, _)| lines.contains(&index)) {
+            let separator = *separator;
             let taken = row(line.trim_end_matches('\r'), 0, separator, &mut split.table);
             let cells = taken.map_or(0, |(_, cells)| cells);
             if taken.is_none() || budget.take_bytes((cells + 1) * OVERHEAD).is_err() {
@@ -207,13 +195,32 @@ pub(super) fn rows_in_prose(text: &str, budget: &mut Budget) -> Option<Split> {
             }
         } else {
             split.prose.push_str(line);
-            if index < last {
+            if index + 1 < last {
                 split.table.end_row();
             }
         }
         split.prose.push('\n');
     }
     Some(split)
+}
+
+/// Blocks of rows: the indices of their lines, and their separator.
+fn blocks(text: &str) -> Vec<(Range<usize>, u8)> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut before = None;
+    // The line behind the last one has no mark of its own, and ends the last block.
+    for (index, mark) in text.split('\n').map(mark).chain([None]).enumerate() {
+        if mark != before {
+            if let Some((separator, _)) = before
+                && index - start >= 3
+            {
+                found.push((start..index, separator));
+            }
+            (start, before) = (index, mark);
+        }
+    }
+    found
 }
 
 /// What separates the fields of a line, and how often; `None` for prose.

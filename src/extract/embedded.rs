@@ -63,28 +63,29 @@ pub(super) fn read_all(path: &str, inside: Vec<Inside>, budget: &mut Budget, out
 pub(super) fn find(text: &str) -> Vec<Inside> {
     let mut found = Vec::new();
     uuencoded(text, &mut found);
-    let mut group = String::new();
+    let mut group = Group::default();
     for word in text.split_ascii_whitespace() {
         let word = word.trim_start_matches('>');
         if word.is_empty() {
             continue;
         }
         let plain = word.bytes().all(is_base64);
-        if plain && (word.len() >= WORD || !group.is_empty()) {
-            group.push_str(word);
+        if plain && (word.len() >= WORD || group.characters > 0) {
+            group.push(word);
             if word.len() >= WORD && !word.ends_with('=') {
                 continue;
             }
         }
-        close(&mut group, &mut found);
+        group.close(&mut found);
         if !plain && word.len() >= SHORTEST {
-            for run in word.split(|character| !u8::try_from(character).is_ok_and(is_base64)) {
-                group.push_str(run);
-                close(&mut group, &mut found);
+            let runs = word.split(|character| !u8::try_from(character).is_ok_and(is_base64));
+            for run in runs.filter(|run| run.len() >= SHORTEST) {
+                group.push(run);
+                group.close(&mut found);
             }
         }
     }
-    close(&mut group, &mut found);
+    group.close(&mut found);
     found
 }
 
@@ -120,15 +121,60 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
 }
 
-/// Ends a group of base64 words and keeps it when it is a file.
-fn close(group: &mut String, found: &mut Vec<Inside>) {
-    if group.len() >= SHORTEST
-        && let Some(bytes) = decoded(group)
-        && is_file(&bytes)
-    {
-        found.push(Inside { how: "base64", name: None, bytes });
+/// The value of a base64 character, in either alphabet (RFC 4648 4, 5).
+fn value(byte: u8) -> Option<u32> {
+    let value = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
+}
+
+/// Words of base64 that follow one another, decoded as they come: a text may be one such group, and is held once already.
+#[derive(Default)]
+struct Group {
+    /// Characters so far, padding included.
+    characters: usize,
+    /// Bits that wait for a whole group of four characters, and how many characters they are.
+    bits: u32,
+    waiting: u8,
+    bytes: Vec<u8>,
+}
+
+impl Group {
+    fn push(&mut self, word: &str) {
+        self.characters += word.len();
+        self.bytes.reserve(word.len() / 4 * 3 + 3);
+        // Padding is passed over wherever it stands.
+        for value in word.bytes().filter_map(value) {
+            self.bits = self.bits << 6 | value;
+            self.waiting += 1;
+            if self.waiting == 4 {
+                self.bytes.extend_from_slice(&self.bits.to_be_bytes()[1..]);
+                (self.bits, self.waiting) = (0, 0);
+            }
+        }
     }
-    group.clear();
+
+    /// Ends the group and keeps it when it is a file.
+    fn close(&mut self, found: &mut Vec<Inside>) {
+        let mut group = std::mem::take(self);
+        if group.characters < SHORTEST {
+            return;
+        }
+        match group.waiting {
+            2 => group.bytes.extend_from_slice(&(group.bits << 12).to_be_bytes()[1..2]),
+            3 => group.bytes.extend_from_slice(&(group.bits << 6).to_be_bytes()[1..3]),
+            _ => {}
+        }
+        if is_file(&group.bytes) {
+            found.push(Inside { how: "base64", name: None, bytes: group.bytes });
+        }
+    }
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {
@@ -238,6 +284,20 @@ mod tests {
         let hashes = (0..20).map(hash).collect::<Vec<_>>().join("\n");
         assert!(find(&hashes).is_empty());
         assert!(find("This is ordinary prose without any blob. ".repeat(50).as_str()).is_empty());
+    }
+
+    #[test]
+    fn a_group_is_decoded_alike_in_one_word_or_many_with_or_without_its_end() {
+        let csv = "氏名,電話,住所\n".repeat(20);
+        let encoded = ENGINE.encode(&csv);
+        for cut in 0..6 {
+            let whole = &encoded[..encoded.len() - cut];
+            let lines: Vec<&str> = whole.as_bytes().chunks(17).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let expected = decoded(whole).unwrap();
+            for text in [whole.to_owned(), lines.join("\n"), format!("{whole}==\n"), format!("[{whole}]")] {
+                assert_eq!(find(&text)[0].bytes, expected, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Extracted, PartInput, Role, Why};
 use super::{card, csv, embedded, entity};
 use crate::limits::Budget;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
 /// Bytes looked at from the start, the middle and the end to tell text from data.
@@ -66,24 +66,51 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
         &bytes[middle..bytes.len().min(middle + SAMPLE / 16)],
         &bytes[bytes.len().saturating_sub(SAMPLE / 16)..],
     ];
-    parts.iter().all(|part| {
-        let controls = part.iter().filter(|byte| matches!(byte, 0..=7 | 11 | 14..=26 | 28..=31 | 127)).count();
-        controls * 100 <= part.len()
-    })
+    parts.iter().all(|part| controls(part) * 100 <= part.len())
+}
+
+/// Control characters that text does not use; every step is the same for all octets, and counted in one of them, so that many are done at once.
+fn controls(bytes: &[u8]) -> usize {
+    let control = |byte: u8| {
+        let parts = [matches!(byte, 0..=7), byte == 11, matches!(byte, 14..=26), matches!(byte, 28..=31), byte == 127];
+        parts.into_iter().fold(0, |all, part| all | u8::from(part))
+    };
+    let few = |chunk: &[u8]| chunk.iter().fold(0_u8, |count, byte| count.wrapping_add(control(*byte)));
+    bytes.chunks(usize::from(u8::MAX)).map(|chunk| usize::from(few(chunk))).sum()
 }
 
 /// Reads a part of a textual kind.
 pub(super) fn read(kind: Kind, input: &PartInput<'_>, budget: &mut Budget, out: &mut Extracted) {
-    for (index, reading) in readings(input.bytes, input.declared_charset.as_deref()).into_iter().enumerate() {
+    let bytes = unrepeated(input.bytes);
+    for (index, reading) in readings(bytes, input.declared_charset.as_deref()).into_iter().enumerate() {
         let text = match kind {
             Kind::Json if reading.contains("\\u") => Cow::Owned(unescaped(&reading)),
             Kind::Xml | Kind::Svg => Cow::Owned(entity::decoded(&reading).into_owned()),
-            Kind::Ics | Kind::Vcf => Cow::Owned(card::plain(input.bytes, &reading)),
+            Kind::Ics | Kind::Vcf => Cow::Owned(card::plain(bytes, &reading)),
             _ => reading,
         };
         let rows = matches!(kind, Kind::Text | Kind::Csv | Kind::Script);
         prose_and_rows(&input.path, input.role, text, rows.then_some(kind == Kind::Csv), index == 0, budget, out);
     }
+}
+
+/// Octets of a stretch that repeats itself which are read.
+const REPEATED: usize = 1024 * 1024;
+/// The longest unit that is seen to repeat itself.
+const UNIT: usize = 4 * 1024;
+
+/// The text without what its beginning only says again. Filler is the same letters over and over for megabytes, which name nobody whom they did not
+/// name before. A unit with a line end stays, since places are lines.
+fn unrepeated(bytes: &[u8]) -> &[u8] {
+    let start = &bytes[..bytes.len().min(64)];
+    let next = bytes.get(1..REPEATED).and_then(|_| memchr::memmem::find(&bytes[1..UNIT + start.len()], start));
+    let Some(unit) = next.map(|at| at + 1).filter(|unit| memchr2(b'\n', b'\r', &bytes[..*unit]).is_none()) else {
+        return bytes;
+    };
+    let again = bytes.iter().zip(&bytes[unit..]).take_while(|(one, other)| one == other).count();
+    // Characters of up to four octets, in any phase of the unit, begin anew after twelve of them.
+    let step = 12 * unit;
+    &bytes[again.saturating_sub(REPEATED) / step * step..]
 }
 
 /// Splits a text into rows and prose; `rows` is `None` when it cannot hold rows, `Some(true)` when it is said to.
@@ -265,6 +292,23 @@ mod tests {
         assert!(is_mostly_text(b"a bell \x07 and an escape \x1b\r\n") && !is_mostly_text(b"\x01\x02\x03"));
         assert!(is_mostly_text(&(1..=255).collect::<Vec<u8>>()));
         assert!(!is_mostly_text(&noise(NOISE_BLOCK)));
+    }
+
+    #[test]
+    fn what_repeats_itself_is_read_for_a_while_and_what_follows_is_read_too() {
+        let filler =
+            |unit: &str, end: &str| [unit.repeat(3 * REPEATED / unit.len().max(1)).as_str(), end].concat().into_bytes();
+        for (unit, end) in [("a", ""), ("a", "山田太郎"), ("山田 ", "090-1234-5678\nb"), ("0123456789abcdef", "x")]
+        {
+            let bytes = filler(unit, end);
+            let text = std::str::from_utf8(unrepeated(&bytes)).unwrap();
+            assert!((REPEATED..REPEATED + 2 * UNIT).contains(&text.len()), "{unit}: {}", text.len());
+            assert!(text.starts_with(unit) && text.ends_with(&format!("{unit}{end}")), "{unit}");
+        }
+        for whole in [filler("aaa\n", ""), filler("", "aaaa"), [b"title ", &filler("a", "")[..]].concat()] {
+            assert_eq!(unrepeated(&whole).len(), whole.len());
+        }
+        assert_eq!(unrepeated(b""), b"");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use crate::extract::{self, Content, Extracted, PartInput, Piece, Role, Unreadabl
 use crate::limits::{Budget, Limits};
 use crate::mail::message::{Message, Part};
 
-/// Reads the whole mail.
-pub(super) fn everything(message: &Message, limits: &Limits) -> Extracted {
+/// Reads the whole mail. What a part holds is given up once it is read, since from there on its text is kept.
+pub(super) fn everything(message: &mut Message, limits: &Limits) -> Extracted {
     let mut gathering = Gathering { limits, budget: Budget::new(limits), out: Extracted::default(), depth: 0 };
     gathering.mail(message, "");
     gathering.out
@@ -22,33 +22,35 @@ struct Gathering<'l> {
 
 impl Gathering<'_> {
     /// One mail; `above` is the place of an attached one, empty for the mail itself.
-    fn mail(&mut self, message: &Message, above: &str) {
+    fn mail(&mut self, message: &mut Message, above: &str) {
         let place = |name: &str| if above.is_empty() { name.to_owned() } else { format!("{above}!{name}") };
         for subject in &message.subject {
             let role = if above.is_empty() { Role::Subject } else { Role::Attachment };
             self.out.pieces.push(Piece { path: place("subject"), role, content: Content::Text(subject.clone()) });
         }
-        for stray in &message.stray {
-            self.part(&PartInput { role: Role::Attachment, ..input(place("between the parts"), stray) });
+        for stray in std::mem::take(&mut message.stray) {
+            self.part(&PartInput { role: Role::Attachment, ..input(place("between the parts"), &stray) });
         }
-        for (index, part) in message.parts.iter().enumerate() {
+        for (index, part) in message.parts.iter_mut().enumerate() {
             let name = name(part, index);
             let path = place(if part.is_body { "body" } else { &name });
-            if let Some(inner) = &part.mail {
+            if let Some(inner) = &mut part.mail {
                 self.mail(inner, &path);
                 continue;
             }
+            let bytes = std::mem::take(&mut part.bytes);
             let given = PartInput {
                 names: part.names.clone(),
                 declared_type: Some(part.kind.clone()),
                 declared_charset: part.charset.clone(),
                 role: if part.is_body && above.is_empty() { Role::Body } else { Role::Attachment },
                 inline: part.disposition.as_deref() != Some("attachment"),
-                ..input(path.clone(), &part.bytes)
+                ..input(path.clone(), &bytes)
             };
             self.part(&given);
-            if !part.undecoded.is_empty() {
-                self.part(&PartInput { bytes: &part.undecoded, path: format!("{path} (undecoded)"), ..given });
+            let undecoded = std::mem::take(&mut part.undecoded);
+            if !undecoded.is_empty() {
+                self.part(&PartInput { bytes: &undecoded, path: format!("{path} (undecoded)"), ..given });
             }
         }
         self.damage(message, above);
@@ -59,7 +61,9 @@ impl Gathering<'_> {
                 continue;
             }
             self.depth += 1;
-            self.mail(&Message::parse(&bytes, self.limits), &path);
+            let mut inner = Message::parse(&bytes, self.limits);
+            drop(bytes);
+            self.mail(&mut inner, &path);
             self.depth -= 1;
         }
     }

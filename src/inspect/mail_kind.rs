@@ -81,8 +81,8 @@ mod tests {
     use crate::limits::Limits;
 
     fn kinds(mail: &str) -> BTreeSet<MailKind> {
-        let message = Message::parse(mail.as_bytes(), &Limits::default());
-        let extracted = super::super::gather::everything(&message, &Limits::default());
+        let mut message = Message::parse(mail.as_bytes(), &Limits::default());
+        let extracted = super::super::gather::everything(&mut message, &Limits::default());
         of(&message, &extracted)
     }
 

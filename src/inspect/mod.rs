@@ -92,10 +92,10 @@ impl Inspector {
     /// Inspects one mail.
     #[must_use]
     pub fn inspect(&self, envelope: &Envelope, mail: &[u8], want: Want) -> Inspection {
-        let message = Message::parse(mail, &self.context.limits);
+        let mut message = Message::parse(mail, &self.context.limits);
         let visible = recipients::read(mail);
         let shown = shown::read(mail, Some(&message));
-        let extracted = gather::everything(&message, &self.context.limits);
+        let extracted = gather::everything(&mut message, &self.context.limits);
         let mut facts = self.facts(envelope, mail, &message, &visible, &extracted);
         facts.show(shown);
         let mut own: Vec<Address> = facts.header_from.clone();

@@ -4,7 +4,7 @@
 use super::iso2022jp;
 use super::utf::{utf7, utf32};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{EUC_JP, Encoding, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{DecoderResult, EUC_JP, Encoding, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Every plausible reading of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ pub fn decode(bytes: &[u8], declared: Option<&str>) -> Decoded {
     let marked_less = utf16_without_mark(bytes);
     if let Some(named) = named {
         let (text, whole) = decode_as(named, bytes);
-        let evidence = marked_less.unwrap_or_else(|| Charset::Known(detect(bytes)));
+        let evidence = marked_less.unwrap_or_else(|| Charset::Known(detect(bytes, true)));
         if evidence == named {
             texts.push(text);
         } else {
@@ -197,7 +197,7 @@ pub fn decode(bytes: &[u8], declared: Option<&str>) -> Decoded {
     if let Some(charset) = marked_less {
         texts.push(decode_as(charset, bytes).0);
     }
-    let guess = detect(bytes);
+    let guess = detect(bytes, false);
     add(&mut texts, decode_as(Charset::Known(guess), bytes).0);
     // EUC-JP and Shift_JIS share most of their byte pairs; a short text without label may be either.
     for other in [EUC_JP, SHIFT_JIS] {
@@ -296,11 +296,45 @@ fn is_japanese(char: char) -> bool {
     matches!(char, '\u{3000}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{FF01}'..='\u{FF9F}' | '\r' | '\n')
 }
 
-/// The most probable legacy charset, with Japan as the hint.
-fn detect(bytes: &[u8]) -> &'static Encoding {
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(bytes, true);
-    detector.guess(Some(b"jp"), Utf8Detection::Deny)
+/// Octets from the first one outside ASCII that show the charset of a longer text; the detector reads some ten megabytes a second.
+const SHOWING: usize = 512 * 1024;
+
+/// The most probable legacy charset, with Japan as the hint. When it is the only other reading, a western guess needs the whole text where
+/// that could be Japanese.
+fn detect(bytes: &[u8], only: bool) -> &'static Encoding {
+    let guess = |bytes, last| {
+        let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+        detector.feed(bytes, last);
+        detector.guess(Some(b"jp"), Utf8Detection::Deny)
+    };
+    // The first octet outside ASCII begins a character in every charset, so nothing is cut apart.
+    let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+    let rest = &bytes[first..];
+    let Some(showing) = rest.get(..SHOWING) else { return guess(bytes, true) };
+    let likely = guess(showing, false);
+    let japanese = [EUC_JP, SHIFT_JIS];
+    let settled = match fault(likely, rest) {
+        None => japanese.contains(&likely) || !only || japanese.iter().all(|other| fault(other, rest).is_some()),
+        // A guess with a fault where it was made is the detector's way to say that it is none of those it knows.
+        Some(at) => at <= SHOWING,
+    };
+    if settled { likely } else { guess(bytes, true) }
+}
+
+/// Up to where the bytes are without a fault in this charset, if there is one; a last character that was cut off is none.
+fn fault(encoding: &'static Encoding, bytes: &[u8]) -> Option<usize> {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut units = [0_u16; 4096];
+    let mut at = 0;
+    loop {
+        let (result, read, _) = decoder.decode_to_utf16_without_replacement(&bytes[at..], &mut units, false);
+        at += read;
+        match result {
+            DecoderResult::InputEmpty => return None,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => return Some(at),
+        }
+    }
 }
 
 /// A charset that start-up found not to decode.
@@ -435,6 +469,17 @@ mod tests {
         }
         let wide: Vec<u8> = "山田".chars().flat_map(|char| (char as u32).to_be_bytes()).collect();
         check(&wide, Some("utf-32"), "山田");
+    }
+
+    #[test]
+    fn a_long_text_is_read_by_all_of_it_where_its_beginning_says_too_little() {
+        let mut bytes = b"\xA9 2024\r\n".to_vec();
+        bytes.extend(b"plain words of a long letter\r\n".repeat(SHOWING / 20));
+        let (japanese, _, _) = SHIFT_JIS.encode("氏名 山田太郎 住所 滋賀県彦根市元町4番2号\r\n");
+        bytes.extend(japanese.repeat(2_000));
+        for label in [None, Some("iso-8859-1")] {
+            assert!(decode(&bytes, label).texts.iter().any(|text| text.contains("山田太郎")), "{label:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::fixture::{
     attachment, body, compound, document_parts, package, paragraph, read, read_within, unread, workbook_parts, zip,
     zip_sealed,
 };
-use sekisho::extract::Extracted;
+use sekisho::extract::{Content, Extracted, Piece};
 use sekisho::limits::Limits;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -111,4 +111,38 @@ fn a_body_of_any_bytes_is_read_or_told() {
         (0..50_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
     let out = read(&body("text/plain", &noise));
     assert_eq!(unread(&out), ["body: unsupported"]);
+}
+
+#[test]
+fn filler_gives_little_more_text_than_it_has() {
+    const SIZE: usize = 2_000_000;
+    let random = |count: usize, letters: &[u8]| -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            letters[(state >> 40) as usize % letters.len()]
+        };
+        std::iter::repeat_with(&mut next).take(count).collect()
+    };
+    let base64: Vec<u8> = (b'a'..=b'z').chain(b'A'..=b'Z').chain(b'0'..=b'9').chain(*b"+/").collect();
+    let lines = |text: Vec<u8>| text.chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
+    for (name, bytes) in [
+        ("lines of one letter", lines(vec![b'a'; SIZE])),
+        ("one line of one letter", vec![b'a'; SIZE]),
+        ("lines of base64", lines(random(SIZE, &base64))),
+        ("one line of base64", random(SIZE, &base64)),
+        ("lines of hexadecimal", lines(random(SIZE, b"0123456789abcdef"))),
+        ("lines of digits", lines(random(SIZE, b"0123456789"))),
+    ] {
+        for input in [body("text/plain", &bytes), attachment("filler.txt", &bytes)] {
+            let out = read(&input);
+            let text = |piece: &Piece| match &piece.content {
+                Content::Text(text) => text.len(),
+                Content::Table(table) => table.text_bytes(),
+            };
+            let all: usize = out.pieces.iter().map(text).sum();
+            assert!((SIZE / 2..5 * SIZE).contains(&all), "{name}: {all}");
+            assert!(out.attachments.len() <= 2, "{name}: {:?}", out.attachments);
+        }
+    }
 }
