@@ -21,15 +21,16 @@ impl Reader<'_> {
     }
 }
 
-/// Where the value of a key stands: behind the first place where it is a whole word and an equals sign follows.
+/// Where the value of a key of `[limits]` stands: behind that heading, at the beginning of a line, with an equals sign behind it. Other
+/// sections have keys of the same names.
 fn value_of(text: &str, key: &str) -> Range<usize> {
-    for (at, _) in text.match_indices(key) {
-        let apart = !text[..at].ends_with(|before: char| before.is_alphanumeric() || matches!(before, '_' | '-'));
-        let rest = &text[at + key.len()..];
-        if let Some(value) = rest.trim_start().strip_prefix('=').filter(|_| apart) {
-            let start = text.len() - value.trim_start().len();
+    let mut at = text.find("[limits]").unwrap_or(0);
+    for line in text[at..].split_inclusive('\n') {
+        if let Some(value) = line.trim_start().strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix('=')) {
+            let start = at + line.len() - value.trim_start().len();
             return start..start + 1;
         }
+        at += line.len();
     }
     0..0
 }
@@ -42,11 +43,19 @@ mod tests {
 
     #[test]
     fn zero_is_refused_where_it_stands() {
-        let text = "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:9\"\n[upstream]\nserver = \"127.0.0.1:8\"\n\
-                    [limits]\nerrors = 20\nmessage_bytes = 0\n";
-        let problems = Config::parse("sekisho.toml", text, Path::new(".")).unwrap_err();
-        let said = render_all(&problems, false);
-        assert_eq!(problems.len(), 1, "{said}");
-        assert!(said.contains("sekisho.toml:8:17") && said.contains("`message_bytes` is 0"), "{said}");
+        for (limits, place) in [
+            ("errors = 20\nmessage_bytes = 0\n", "sekisho.toml:9:17"),
+            // The mail server's own bound has the same name.
+            ("# connections = 5\nconnections_per_client = 9\nconnections =  0\n", "sekisho.toml:10:16"),
+        ] {
+            let text = format!(
+                "hostname = \"guard.example.jp\"\n[[listener]]\nlisten = \"127.0.0.1:9\"\n[upstream]\nserver = \"127.0.0.1:8\"\n\
+                 connections = 5\n[limits]\n{limits}"
+            );
+            let problems = Config::parse("sekisho.toml", &text, Path::new(".")).unwrap_err();
+            let said = render_all(&problems, false);
+            assert_eq!(problems.len(), 1, "{said}");
+            assert!(said.contains(place) && said.contains("is 0, and there is no value"), "{said}");
+        }
     }
 }

@@ -8,8 +8,11 @@
 //! *What it must not take*: rules about passwords, blanks and placeholders, pass codes of web meetings, archive passwords, program code that names a variable.
 //! *Examples*: `ID：tanaka01 / パスワード：Meishi2023` certain; `パスワードは8文字以上` nothing.
 
+mod value;
+
 use super::context::{Scan, Word};
 use super::{Confidence, Kind, hash};
+use value::{Joined, value};
 
 /// Labels of a password.
 pub const PASSWORD_LABELS: &[&str] = &[
@@ -173,61 +176,7 @@ pub struct Found {
 }
 
 /// Octets of a value, account or token that are looked at: more are none, but a line of filler may be one run of millions.
-pub(super) const LONGEST: usize = 1_000;
-
-fn graphic(char: char) -> bool {
-    char.is_ascii_graphic() && !matches!(char, '"' | '\'' | '`' | '<' | '>')
-}
-
-/// How a value hangs on its label.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joined {
-    /// `：`, `=`, `は`
-    Sign,
-    /// A blank or a line end.
-    Blank,
-}
-
-/// The value behind a label: its bounds and how it is joined.
-pub(super) fn value(text: &str, end: usize) -> Option<(usize, usize, Joined)> {
-    let rest = &text[end..];
-    let mut joined = None;
-    let mut lines = 0;
-    let mut quote = None;
-    for (offset, char) in rest.char_indices() {
-        match char {
-            ':' | '=' | 'は' | '→' | '⇒' | '|' => joined = Some(Joined::Sign),
-            ' ' | '　' | '\t' => joined = joined.or(Some(Joined::Blank)),
-            '\n' | '\r' => {
-                lines += usize::from(char == '\n');
-                joined = joined.or(Some(Joined::Blank));
-                if lines > 1 {
-                    return None;
-                }
-            }
-            '"' | '\'' | '「' | '『' | '`' | '[' if quote.is_none() => {
-                quote = Some(char);
-                // `"password": "x"`: the quote that closes the label is none of the value.
-                if joined.is_none() && matches!(char, '"' | '\'' | '`') {
-                    quote = None;
-                }
-            }
-            ')' | ']' | '】' | '」' | '*' | '、' | '次' | 'の' | '通' | 'り' | 'で' | 'す'
-                if joined != Some(Joined::Sign) && offset < 12 => {}
-            _ => {
-                let start = end + offset;
-                let len = text[start..].chars().take(LONGEST).take_while(|char| graphic(*char)).count();
-                let taken = text[start..start + len].trim_end_matches([',', ';', ')', ']', '.', '|']);
-                let cut = taken.len();
-                return (cut > 0).then_some((start, start + cut, joined?));
-            }
-        }
-        if offset > 40 {
-            return None;
-        }
-    }
-    None
-}
+const LONGEST: usize = 1_000;
 
 /// Does a text look like something that somebody types as a password?
 #[must_use]

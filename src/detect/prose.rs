@@ -381,31 +381,3 @@ fn paragraphs(text: &str) -> Vec<(usize, usize)> {
     }
     found
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::context::Buffers;
-    use super::super::credential::{LONGEST, find, value};
-
-    fn values(text: &str) -> Vec<String> {
-        let mut buffers = Buffers::default();
-        let mut out = Vec::new();
-        find(&buffers.scan(text), &mut out);
-        out.iter().map(|found| text[found.start..found.end].to_owned()).collect()
-    }
-
-    #[test]
-    fn a_value_in_a_line_of_millions_is_looked_at_for_a_bounded_length() {
-        let line = format!("pw:{}", "aB3+".repeat(500_000));
-        assert_eq!(value(&line, 2).map(|(start, end, _)| (start, end - start)), Some((3, LONGEST)));
-        assert_eq!(values(&line), [""; 0]);
-        let token = format!("AKIA{}", "Q7".repeat(500_000));
-        assert_eq!(values(&token).iter().map(String::len).collect::<Vec<_>>(), [LONGEST]);
-    }
-
-    #[test]
-    fn what_stands_behind_a_value_does_not_hide_it() {
-        let dots = ".".repeat(2 * LONGEST);
-        assert_eq!(values(&format!("ID: tanaka01\nPW: Meishi2023{dots}\n")), ["Meishi2023"]);
-    }
-}

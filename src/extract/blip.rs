@@ -1,8 +1,8 @@
 //! Pictures inside the streams of old office documents (MS-ODRAW 2.2.23), found by their records.
 //! It refuses to decode one; a picture that may hold text is reported as unread.
 
-use super::compound::{u16_at, u32_at};
 use super::kind::{self, Kind};
+use super::little_endian::{u16_at, u32_at};
 use super::{Extracted, Why, image};
 use memchr::memchr_iter;
 

@@ -2,6 +2,7 @@
 //! It refuses to follow a chain longer than the file and to reserve what a header claims; a damaged table costs its streams, not the file.
 
 use super::Why;
+use super::little_endian::{u16_at, u32_at};
 use crate::limits::Budget;
 
 /// Size of a directory entry (MS-CFB 2.6.1), and of a sector of the mini stream (2.2).
@@ -260,18 +261,6 @@ impl<'a> Compound<'a> {
     pub(super) fn stream(&self, storage: usize, name: &str, budget: &mut Budget) -> Option<(Vec<u8>, Option<Why>)> {
         self.find(storage, name).map(|index| self.content(index, budget))
     }
-}
-
-/// A number at a place.
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let raw = bytes.get(at..at.checked_add(2)?)?;
-    Some(u16::from_le_bytes([raw[0], raw[1]]))
-}
-
-/// A number at a place.
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let raw = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]))
 }
 
 fn words(bytes: &[u8]) -> Vec<u32> {

@@ -3,8 +3,9 @@
 
 mod pieces;
 
-use super::compound::{Compound, u16_at, u32_at};
+use super::compound::Compound;
 use super::grid::Grid;
+use super::little_endian::{u16_at, u32_at};
 use super::{Extracted, Role, Why};
 use super::{blip, embedded};
 use crate::limits::Budget;

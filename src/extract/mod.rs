@@ -18,6 +18,7 @@ mod grid;
 mod html;
 mod image;
 pub mod kind;
+mod little_endian;
 mod lzfu;
 mod msg;
 mod number_format;

@@ -1,7 +1,8 @@
 //! Outlook's messages (`.msg`, `.oft`, MS-OXMSG): subject, every form of the body, recipients, attachments, messages in messages.
 //! It refuses to choose between the forms of a body, which need not say the same; all of them are read.
 
-use super::compound::{Compound, u16_at, u32_at};
+use super::compound::Compound;
+use super::little_endian::{u16_at, u32_at};
 use super::{Extracted, PartInput, Role, Why};
 use super::{code_page, html, lzfu, read, rtf, storage};
 use crate::limits::Budget;

@@ -3,13 +3,15 @@
 
 mod records;
 
-use super::compound::{Compound, u16_at, u32_at};
+use super::archive::drain;
+use super::compound::Compound;
+use super::little_endian::{u16_at, u32_at};
 use super::{Extracted, PartInput, Role, Table, Why};
 use super::{blip, code_page, kind, read};
 use crate::limits::Budget;
+use flate2::read::ZlibDecoder;
 use records::{Records, Step};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 
 /// `headerToken` of an encrypted presentation (MS-PPT 2.3.2).
 const ENCRYPTED: u32 = 0xF3D1_C4DF;
@@ -356,24 +358,12 @@ fn object(path: &str, number: usize, packed: bool, data: &[u8], budget: &mut Bud
         out.unread(&place, Why::Limit);
         return;
     }
-    let mut bytes = Vec::new();
-    let mut missing = None;
-    if packed {
-        let allowance = budget.allowance(data.len() as u64);
-        let packed = data.get(4..).unwrap_or_default();
-        let result = flate2::read::ZlibDecoder::new(packed).take(allowance.saturating_add(1)).read_to_end(&mut bytes);
-        if bytes.len() as u64 > allowance {
-            bytes.truncate(usize::try_from(allowance).unwrap_or(usize::MAX));
-            missing = Some(Why::Limit);
-        } else if result.is_err() {
-            missing = Some(Why::Damaged);
-        }
+    let allowance = budget.allowance(data.len() as u64);
+    let (bytes, missing) = if packed {
+        drain(ZlibDecoder::new(data.get(4..).unwrap_or_default()), allowance, budget)
     } else {
-        bytes.extend_from_slice(data);
-    }
-    if budget.take_bytes(bytes.len() as u64).is_err() {
-        missing = Some(Why::Limit);
-    }
+        drain(data, allowance, budget)
+    };
     if let Some(why) = missing {
         out.unread(&place, why);
     }

@@ -2,7 +2,7 @@
 //! It refuses to interpret a property; every text among them is given, a line each.
 
 use super::code_page;
-use super::compound::{u16_at, u32_at};
+use super::little_endian::{u16_at, u32_at};
 
 /// Properties of one set, and texts of one property, that are read at most.
 const MOST: usize = 10_000;

@@ -5,7 +5,8 @@ mod beside;
 mod cells;
 mod records;
 
-use super::compound::{Compound, u16_at, u32_at};
+use super::compound::Compound;
+use super::little_endian::{u16_at, u32_at};
 use super::number_format::NumberFormat;
 use super::shared_strings::{SharedStrings, Styles};
 use super::{Extracted, Role, Why};

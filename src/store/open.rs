@@ -155,8 +155,10 @@ impl Store {
     }
 }
 
-/// `wal_autocheckpoint` in pages: keys are digests, so commits touch pages all over the tables; with 16 MiB of log between two checkpoints each
-/// page is written back once for many commits. `cache_size` in KiB when negative.
+/// Deleted cells are overwritten, so that a wrapped key that is gone is gone from the file; the pages of large rows need not be, they hold
+/// sealed octets. What a statement needs meanwhile is kept in memory: a confined guard can write nowhere but in its own folder.
+/// `wal_autocheckpoint` in pages: senders and contents are digests, so commits touch pages all over the tables; with 16 MiB of log between two
+/// checkpoints each page is written back once for many commits. `cache_size` in KiB when negative.
 pub(super) const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; \
      PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000";
 /// Each commit empties a reader's cache; mapped, the pages need not be copied again.

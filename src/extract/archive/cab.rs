@@ -1,6 +1,7 @@
 //! Cabinets (MS-CAB): stored, MSZIP (MS-MCI) and LZX (MS-PATCH 2) folders, cut into their files; names in UTF-8 or CP932.
 //! It refuses to trust that files of a folder do not overlap: what is read twice is counted twice.
 
+use super::super::little_endian::{u16_at, u32_at};
 use super::super::{Extracted, Why};
 use super::{charset, counted, entry, readings};
 use crate::limits::Budget;
@@ -118,13 +119,13 @@ fn folder_of(file: &File<'_>, last: usize) -> usize {
 impl<'a> Cabinet<'a> {
     /// Reads the header, the folders and the files (MS-CAB 2.1 to 2.3).
     fn open(bytes: &'a [u8], most: u64) -> Option<Self> {
-        let folder_count = short(bytes, 26)?;
-        let file_count = short(bytes, 28)?;
-        let flags = short(bytes, 30)?;
+        let folder_count = u16_at(bytes, 26)?;
+        let file_count = u16_at(bytes, 28)?;
+        let flags = u16_at(bytes, 30)?;
         let mut at = 36;
         let (mut of_folder, mut reserved) = (0, 0);
         if flags & RESERVES != 0 {
-            let of_header = usize::from(short(bytes, 36)?);
+            let of_header = usize::from(u16_at(bytes, 36)?);
             of_folder = usize::from(*bytes.get(38)?);
             reserved = usize::from(*bytes.get(39)?);
             at = 40 + of_header;
@@ -144,7 +145,7 @@ impl<'a> Cabinet<'a> {
         };
         for _ in 0..folder_count {
             let (Some(start), Some(blocks), Some(method)) =
-                (long(bytes, at), short(bytes, at + 4), short(bytes, at + 6))
+                (size_at(bytes, at), u16_at(bytes, at + 4), u16_at(bytes, at + 6))
             else {
                 cabinet.damaged = true;
                 break;
@@ -152,7 +153,7 @@ impl<'a> Cabinet<'a> {
             cabinet.folders.push(Folder { start, blocks, method });
             at += 8 + of_folder;
         }
-        let mut at = long(bytes, 16)?;
+        let mut at = size_at(bytes, 16)?;
         for count in 0..u64::from(file_count) {
             // One more than may be read, so that the reader sees that there are too many.
             if count > most {
@@ -210,18 +211,15 @@ impl<'a> Cabinet<'a> {
     }
 }
 
-fn short(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at.checked_add(2)?).map(|raw| u16::from_le_bytes([raw[0], raw[1]]))
-}
-
-fn long(bytes: &[u8], at: usize) -> Option<usize> {
-    bytes.get(at..at.checked_add(4)?).map(|raw| u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize)
+/// A place or a size.
+fn size_at(bytes: &[u8], at: usize) -> Option<usize> {
+    u32_at(bytes, at).map(|size| size as usize)
 }
 
 /// An entry for a file (MS-CAB 2.3).
 fn file(bytes: &[u8], at: usize) -> Option<File<'_>> {
-    let (size, start) = (long(bytes, at)?, long(bytes, at + 4)?);
-    let (folder, attributes) = (short(bytes, at + 8)?, short(bytes, at + 14)?);
+    let (size, start) = (size_at(bytes, at)?, size_at(bytes, at + 4)?);
+    let (folder, attributes) = (u16_at(bytes, at + 8)?, u16_at(bytes, at + 14)?);
     let rest = bytes.get(at + 16..)?;
     let name = &rest[..memchr(0, rest)?];
     Some(File { name, is_utf8: attributes & IS_UTF8 != 0, folder, start, size })
@@ -229,8 +227,8 @@ fn file(bytes: &[u8], at: usize) -> Option<File<'_>> {
 
 /// A block of data, its unpacked size, and whether its checksum is right; 0 is none (MS-CAB 2.4, 3.1).
 fn block(bytes: &[u8], at: usize, reserved: usize) -> Option<(&[u8], usize, bool)> {
-    let sum = u32::try_from(long(bytes, at)?).ok()?;
-    let (packed, size) = (short(bytes, at + 4)?, short(bytes, at + 6)?);
+    let sum = u32_at(bytes, at)?;
+    let (packed, size) = (u16_at(bytes, at + 4)?, u16_at(bytes, at + 6)?);
     let start = at + 8 + reserved;
     let data = bytes.get(start..start + usize::from(packed))?;
     let header = checksum(bytes.get(at + 4..start)?, checksum(data, 0));

@@ -1,6 +1,7 @@
 //! RAR archives (RARLAB's technical notes for 1.5 to 4 and for 5): names, comments, links, what is encrypted, and files that are only stored.
 //! It refuses to unpack: a packed file is named and said to be unread, with everything that its header tells.
 
+use super::super::little_endian::{u16_at, u32_at};
 use super::super::{Content, Extracted, Piece, Role, Why};
 use super::{charset, entry, readings, sealed};
 use crate::limits::Budget;
@@ -206,7 +207,7 @@ fn text<'a>(cursor: &mut &'a [u8]) -> Option<&'a [u8]> {
 fn four(mut rest: &[u8], most: u64) -> Listing<'_> {
     let mut listing = Listing::default();
     while !rest.is_empty() {
-        let header = rest.get(..7).map(|raw| (raw[2], short(raw, 3), usize::from(short(raw, 5))));
+        let header = rest.get(..7).and_then(|raw| Some((raw[2], u16_at(raw, 3)?, usize::from(u16_at(raw, 5)?))));
         let Some((kind, flags, header)) = header.and_then(|(kind, flags, size)| {
             rest.split_at_checked(size).filter(|_| size >= 7).map(|(header, _)| (kind, flags, header))
         }) else {
@@ -214,9 +215,9 @@ fn four(mut rest: &[u8], most: u64) -> Listing<'_> {
             return listing;
         };
         let has_data = flags & 0x8000 != 0 || matches!(kind, 0x74 | 0x7A);
-        let mut size = if has_data { header.get(7..11).map_or(0, long) } else { 0 };
+        let mut size = if has_data { u32_at(header, 7).map_or(0, u64::from) } else { 0 };
         if matches!(kind, 0x74 | 0x7A) && flags & 0x100 != 0 {
-            size |= header.get(32..36).map_or(0, long) << 32;
+            size |= u32_at(header, 32).map_or(0, u64::from) << 32;
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let behind = &rest[header.len()..];
@@ -259,7 +260,7 @@ fn four(mut rest: &[u8], most: u64) -> Listing<'_> {
 
 fn file_of_four<'a>(header: &'a [u8], flags: u16, packed: &'a [u8]) -> Option<File<'a>> {
     let method = *header.get(25)?;
-    let length = usize::from(short(header.get(26..28)?, 0));
+    let length = usize::from(u16_at(header, 26)?);
     let start = if flags & 0x100 != 0 { 40 } else { 32 };
     let raw = header.get(start..start + length)?;
     // With flag 0x200 a zero divides the name in the system's charset from the way to make the Unicode one of it; alone it is UTF-8.
@@ -306,12 +307,4 @@ fn wide(name: &[u8], code: &[u8]) -> String {
         }
     }
     String::from_utf16_lossy(&units)
-}
-
-fn short(raw: &[u8], at: usize) -> u16 {
-    raw.get(at..at + 2).map_or(0, |raw| u16::from_le_bytes([raw[0], raw[1]]))
-}
-
-fn long(raw: &[u8]) -> u64 {
-    raw.get(..4).map_or(0, |raw| u64::from(u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])))
 }

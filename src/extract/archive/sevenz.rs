@@ -2,10 +2,10 @@
 //! It refuses to unpack on behind a limit or an error: what stands behind it in the same block is named and said to be missing.
 
 use super::super::{Extracted, Why};
-use super::{counted, entry, sealed};
+use super::{drain, entry, sealed};
 use crate::limits::Budget;
 use sevenz_rust2::{Archive, ArchiveEntry, BlockDecoder, EncoderMethod, Error, Password};
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
 /// Kibibytes of an unpacked header, and of the dictionary it is packed with: 16 MiB (py7zr; 7-Zip takes 1) and a little.
 const HEADER: usize = 17 * 1024;
@@ -75,9 +75,7 @@ impl Blocks<'_, '_> {
                     return Ok(true);
                 }
                 let allowance = self.budget.allowance(packed);
-                let mut content = Vec::new();
-                let read = reader.take(allowance.saturating_add(1)).read_to_end(&mut content);
-                let lost = counted(&mut content, allowance, self.budget).or(read.is_err().then_some(Why::Damaged));
+                let (content, lost) = drain(reader, allowance, self.budget);
                 missing = missing.or(lost);
                 spent |= !self.one(file, content, lost);
                 Ok(lost.is_none() && !spent)

@@ -2,7 +2,7 @@
 //! It refuses to produce more than the budget has, however often the pieces name the same bytes.
 
 use super::super::code_page;
-use super::super::compound::{u16_at, u32_at};
+use super::super::little_endian::{u16_at, u32_at};
 use crate::extract::Why;
 use crate::limits::Budget;
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! The tree of records of a presentation (MS-PPT 2.3.1), gone through without recursion.
 //! It refuses to go below a depth that no program writes, and to leave a container by a length that exceeds it.
 
-use super::super::compound::{u16_at, u32_at};
+use super::super::little_endian::{u16_at, u32_at};
 
 /// Containers in containers.
 const DEEPEST: usize = 256;

@@ -2,7 +2,7 @@
 //! It refuses to read formulas; what they give is in the cells.
 
 use super::super::code_page;
-use super::super::compound::u16_at;
+use super::super::little_endian::u16_at;
 use super::records::{Cursor, Record, Records, Version};
 
 const NOTE: u16 = 0x001C;
