@@ -183,6 +183,25 @@ fn fixed() -> Vec<(Place, Vec<u8>)> {
             mail("base64", &format!("{}!*", transfer::to_base64(invitation().as_bytes()).trim_end())),
         ),
         (Place::DamagedCalendar, mail("base64", "AAECAwQFBgc=")),
+        // Where a line ends, and what it is called, depends on who reads it.
+        (
+            Place::DamagedCalendar,
+            mail("base64", &transfer::to_base64(invitation().replacen("\r\nATTENDEE", "\rATTENDEE", 1).as_bytes())),
+        ),
+        (
+            Place::DamagedCalendar,
+            mail("base64", &transfer::to_base64(invitation().replacen("ATTENDEE", "ATTENDEE\u{b}", 1).as_bytes())),
+        ),
+        // Read by lines that a CR ends, it names nobody.
+        (
+            Place::DamagedCalendar,
+            mail(
+                "base64",
+                &transfer::to_base64(
+                    b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nATTENDEE;CN=x\r:mailto:a@x.test\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+                ),
+            ),
+        ),
         (Place::DamagedCalendar, mail("x-uuencode", "begin 644 a.ics\r\n#0V%T\r\n`\r\nend")),
     ]
 }
