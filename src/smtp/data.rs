@@ -123,10 +123,7 @@ impl Decoder {
                     kept = here;
                     self.at = At::DotCr;
                 }
-                At::Dot => {
-                    self.doubled = false;
-                    self.at = At::Text;
-                }
+                At::Dot => self.at = At::Text,
                 At::DotCr if byte == b'\n' => {
                     here += 1;
                     kept = here;
@@ -229,6 +226,30 @@ mod tests {
             }
         }
         (decoder.ended(), decoder.finish(), rest)
+    }
+
+    #[test]
+    fn only_an_end_right_behind_a_doubled_cr_is_in_doubt() {
+        for (octets, doubt) in [
+            (&b"a\r\r\n.\r\n"[..], true),
+            (b"\r\r\n.\r\n", true),
+            (b"a\r\r\r\n.\r\n", true),
+            (b"a\r\n.\r\n", false),
+            (b"a\r\r\nb\r\n.\r\n", false),
+            (b"a\r\r\n..\r\n.\r\n", false),
+            (b"a\r\r\n.b\r\n.\r\n", false),
+            (b"a\r\r\n\r\n.\r\n", false),
+            (b"a\rb\r\n.\r\n", false),
+        ] {
+            for size in 1..=octets.len() {
+                let mut decoder = Decoder::new(Bounds { mail: 99, header: 99, fields: 9 }, None);
+                octets.chunks(size).for_each(|piece| {
+                    decoder.feed(piece);
+                });
+                assert!(decoder.ended());
+                assert_eq!(decoder.ended_in_doubt(), doubt, "{} by {size}", octets.escape_ascii());
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keys of mails as an older version wrote them: a store that is brought up to date still knows its mails.
+//! Keys of mails: those an older version wrote, which a store that is brought up to date still knows, and those of recent mails, in pages.
 //! It refuses a store written by hand: the rows are the program's own, with the key put back to its old form.
 
 use super::memory::window;
@@ -6,21 +6,41 @@ use super::open;
 use crate::keeping::{NOW, hold, id, new_hold, terms, verdict};
 use sekisho::address::Address;
 use sekisho::rules::verdict::Decider;
-use sekisho::store::{ANY, HistoryRow, MailGroup, MailKey, Record, Sums};
+use sekisho::store::{ANY, HistoryRow, MailGroup, MailKey, Record, Store, Sums};
 use sqlx::Connection;
 use std::collections::BTreeMap;
+
+fn group(number: u16) -> MailGroup {
+    MailGroup {
+        content: MailKey(format!("{number:064x}")),
+        mail: id(number),
+        first_ms: NOW,
+        last_ms: NOW + u64::from(number),
+        windows: BTreeMap::new(),
+        verdict: None,
+    }
+}
+
+#[tokio::test]
+async fn keys_of_recent_mails_are_given_page_by_page() {
+    let store = Store::memory().await.unwrap();
+    for number in [4, 1, 5, 3, 2] {
+        store.record(Record { group: Some(group(number)), now_ms: NOW, ..Record::default() }).await.unwrap();
+    }
+    let (mut found, mut after) = (Vec::new(), MailKey(String::new()));
+    loop {
+        let page = store.mail_groups_since(NOW + 2, &after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last().cloned() else { break };
+        found.extend(page);
+        after = last;
+    }
+    assert_eq!(found, [2, 3, 4, 5].map(|number| group(number).content));
+}
 
 #[tokio::test]
 async fn keys_that_held_the_content_too_become_ids() {
     let dir = tempfile::tempdir().unwrap();
-    let group = |number: u16| MailGroup {
-        content: MailKey(format!("{number:064x}")),
-        mail: id(number),
-        first_ms: NOW,
-        last_ms: NOW,
-        windows: BTreeMap::new(),
-        verdict: None,
-    };
     let sender = Address::new("clerk@city.example.jp");
     let sums = Sums { persons: 3, visible_external: 2, external_recipients: 2, mails: 1 };
     let store = open(dir.path()).await;
